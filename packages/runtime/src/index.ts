@@ -1,0 +1,50 @@
+/**
+ * The seam between Millrace and the outside world: interfaces only, and the pure functions beside them.
+ * Implementations: `@millrace/runtime/node`, `/browser`, `/sim`. Contract suites: `/contract`.
+ * @packageDocumentation
+ */
+export type { Clock, Timer } from "./clock.ts";
+export { type CompressionCodec, type Compute, ComputeError } from "./compute.ts";
+export {
+  type Diagnostics,
+  type DiagnosticsChannel,
+  silentDiagnostics,
+} from "./diagnostics.ts";
+export {
+  type DirectoryEntry,
+  type DirectoryLock,
+  FileError,
+  type FileErrorCode,
+  type FileHandle,
+  type FileStatus,
+  type FileSystem,
+  joinPath,
+  type OpenMode,
+} from "./file-system.ts";
+export { type LogFields, type Logger, type LogLevel, printable, silentLogger } from "./logger.ts";
+export {
+  type AcceptedConnection,
+  type CloseReason,
+  type Connection,
+  type ConnectionEvents,
+  DialError,
+  type DialOptions,
+  type HttpRequest,
+  type HttpResponse,
+  ListenError,
+  type Listener,
+  type ListeningNetwork,
+  type ListenLimits,
+  type ListenOptions,
+  type Network,
+  SUB_PROTOCOL,
+} from "./network.ts";
+export {
+  type AbortSignalLike,
+  createTextDecoder,
+  createTextEncoder,
+  type TextDecoderLike,
+  type TextEncoderLike,
+} from "./platform.ts";
+export { type Random, randomUuid } from "./random.ts";
+export type { ClientRuntime, ServerRuntime } from "./runtime.ts";
