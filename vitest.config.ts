@@ -22,7 +22,10 @@ const packages = [
 export default defineConfig({
   resolve: {
     alias: [
-      { find: /^@millrace\/runtime\/(\w+)$/, replacement: source("./packages/runtime/src/$1/index.ts") },
+      {
+        find: /^@millrace\/runtime\/(\w+)$/,
+        replacement: source("./packages/runtime/src/$1/index.ts"),
+      },
       ...packages.map((name) => ({
         find: new RegExp(`^@millrace/${name}$`),
         replacement: source(`./packages/${name}/src/index.ts`),
@@ -32,7 +35,12 @@ export default defineConfig({
     ],
   },
   test: {
-    include: ["packages/*/src/**/*.test.ts", "apps/*/src/**/*.test.ts", "tests/src/**/*.test.ts", "scripts/**/*.test.ts"],
+    include: [
+      "packages/*/src/**/*.test.ts",
+      "apps/*/src/**/*.test.ts",
+      "tests/src/**/*.test.ts",
+      "scripts/**/*.test.ts",
+    ],
     exclude: ["**/node_modules/**", "**/dist/**"],
     testTimeout: 30_000,
     hookTimeout: 30_000,

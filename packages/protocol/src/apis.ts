@@ -1,12 +1,12 @@
 // The table of APIs: key, versions, and the schemas of both directions. Kafka's keys where Kafka has the API.
 
-import * as cluster from "./messages/cluster.ts";
-import * as configs from "./messages/configs.ts";
-import * as fetchMessages from "./messages/fetch.ts";
-import * as hello from "./messages/hello.ts";
-import * as produceMessages from "./messages/produce.ts";
-import * as topics from "./messages/topics.ts";
-import type { Infer, Schema } from "./schema.ts";
+import * as cluster from "./messages/cluster.js";
+import * as configs from "./messages/configs.js";
+import * as fetchMessages from "./messages/fetch.js";
+import * as hello from "./messages/hello.js";
+import * as produceMessages from "./messages/produce.js";
+import * as topics from "./messages/topics.js";
+import type { Infer, Schema } from "./schema.js";
 
 export interface ApiDefinition<Request, Response> {
   readonly key: number;

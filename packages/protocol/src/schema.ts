@@ -2,8 +2,8 @@
 // a typed value, with the path of the first thing that does not fit. Unknown keys and trailing elements are
 // ignored, so an optional field needs no new version. The same schemas print the CDDL.
 
-import { ProtocolError } from "./errors.ts";
-import type { TopicId } from "./ids.ts";
+import { ProtocolError } from "./errors.js";
+import type { TopicId } from "./ids.js";
 
 export interface Schema<T> {
   toWire(value: T): unknown;

@@ -1,7 +1,7 @@
 // Time as the rest of Millrace sees it: a wall clock for record timestamps, a monotonic clock for every
 // duration, and timers. Nothing here knows about I/O. Implementations: Node, browser, simulated.
 
-import type { AbortSignalLike } from "./platform.ts";
+import type { AbortSignalLike } from "./platform.js";
 
 /** A pending timer. Cancelling twice, or after it fired, does nothing. */
 export interface Timer {

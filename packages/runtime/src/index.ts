@@ -3,13 +3,13 @@
  * Implementations: `@millrace/runtime/node`, `/browser`, `/sim`. Contract suites: `/contract`.
  * @packageDocumentation
  */
-export type { Clock, Timer } from "./clock.ts";
-export { type CompressionCodec, type Compute, ComputeError } from "./compute.ts";
+export type { Clock, Timer } from "./clock.js";
+export { type CompressionCodec, type Compute, ComputeError } from "./compute.js";
 export {
   type Diagnostics,
   type DiagnosticsChannel,
   silentDiagnostics,
-} from "./diagnostics.ts";
+} from "./diagnostics.js";
 export {
   type DirectoryEntry,
   type DirectoryLock,
@@ -20,8 +20,8 @@ export {
   type FileSystem,
   joinPath,
   type OpenMode,
-} from "./file-system.ts";
-export { type LogFields, type Logger, type LogLevel, printable, silentLogger } from "./logger.ts";
+} from "./file-system.js";
+export { type LogFields, type Logger, type LogLevel, printable, silentLogger } from "./logger.js";
 export {
   type AcceptedConnection,
   type CloseReason,
@@ -38,13 +38,13 @@ export {
   type ListenOptions,
   type Network,
   SUB_PROTOCOL,
-} from "./network.ts";
+} from "./network.js";
 export {
   type AbortSignalLike,
   createTextDecoder,
   createTextEncoder,
   type TextDecoderLike,
   type TextEncoderLike,
-} from "./platform.ts";
-export { type Random, randomUuid } from "./random.ts";
-export type { ClientRuntime, ServerRuntime } from "./runtime.ts";
+} from "./platform.js";
+export { type Random, randomUuid } from "./random.js";
+export type { ClientRuntime, ServerRuntime } from "./runtime.js";

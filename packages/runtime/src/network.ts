@@ -1,7 +1,7 @@
 // The network as clients and the broker see it: message-oriented connections (one WebSocket each), dialed or
 // accepted, and the few plain HTTP requests the same port answers. Frames are opaque here.
 
-import type { AbortSignalLike } from "./platform.ts";
+import type { AbortSignalLike } from "./platform.js";
 
 /** The WebSocket sub-protocol of Millrace. */
 export const SUB_PROTOCOL = "millrace.v1";

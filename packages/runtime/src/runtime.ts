@@ -1,12 +1,12 @@
 // The seam itself: everything non-deterministic that Millrace uses, as one object that is passed in.
 
-import type { Clock } from "./clock.ts";
-import type { Compute } from "./compute.ts";
-import type { Diagnostics } from "./diagnostics.ts";
-import type { FileSystem } from "./file-system.ts";
-import type { Logger } from "./logger.ts";
-import type { ListeningNetwork, Network } from "./network.ts";
-import type { Random } from "./random.ts";
+import type { Clock } from "./clock.js";
+import type { Compute } from "./compute.js";
+import type { Diagnostics } from "./diagnostics.js";
+import type { FileSystem } from "./file-system.js";
+import type { Logger } from "./logger.js";
+import type { ListeningNetwork, Network } from "./network.js";
+import type { Random } from "./random.js";
 
 /** What a client needs. Node, browsers and the simulation all provide it. */
 export interface ClientRuntime {

@@ -1,7 +1,7 @@
 // The cluster as a whole.
 
-import { array, map, optional, text, tuple } from "../schema.ts";
-import { brokerEntry, count, int32, nullable } from "./fields.ts";
+import { array, map, optional, text, tuple } from "../schema.js";
+import { brokerEntry, count, int32, nullable } from "./fields.js";
 
 export const describeClusterRequest = map({});
 

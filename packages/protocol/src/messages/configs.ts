@@ -1,7 +1,7 @@
 // Reading and changing configurations (KIP-339: incremental changes).
 
-import { array, boolean, map, nullable, oneOf, optional, text, tuple } from "../schema.ts";
-import { errorMessage, errorNumber } from "./fields.ts";
+import { array, boolean, map, nullable, oneOf, optional, text, tuple } from "../schema.js";
+import { errorMessage, errorNumber } from "./fields.js";
 
 /** A resource's name: the topic's, the node's id as text; "" for the cluster. */
 export const configResourceType = oneOf("topic", "broker", "cluster");

@@ -1,7 +1,7 @@
 // Reading: fetch (long poll over many partitions, incremental sessions as in KIP-227), offsets by timestamp,
 // deleting the head of a log.
 
-import { array, integer, map, nullable, optional, text, tuple } from "../schema.ts";
+import { array, integer, map, nullable, optional, text, tuple } from "../schema.js";
 import {
   count,
   errorMessage,
@@ -11,7 +11,7 @@ import {
   safeInteger,
   topicId,
   topicIdPartition,
-} from "./fields.ts";
+} from "./fields.js";
 
 export const fetchRequest = map({
   /** -1: a consumer; else the node id of a follower. */

@@ -1,6 +1,6 @@
 // Fields that many messages share.
 
-import { array, integer, map, nullable, optional, text, textMap, tuple, uuid } from "../schema.ts";
+import { array, integer, map, nullable, optional, text, textMap, tuple, uuid } from "../schema.js";
 
 export const safeInteger = integer();
 export const int32 = integer(-0x80000000, 0x7fffffff);

@@ -1,7 +1,7 @@
 // The first request on every connection. Before its answer a frame may have 16 KiB.
 
-import { array, boolean, integer, map, nullable, optional, text, tuple } from "../schema.ts";
-import { count, int32, milliseconds } from "./fields.ts";
+import { array, boolean, integer, map, nullable, optional, text, tuple } from "../schema.js";
+import { count, int32, milliseconds } from "./fields.js";
 
 export const helloRequest = map({
   /** Name and version of the client's software, for the broker's log. */

@@ -1,6 +1,6 @@
 // Producing. The frame's byte string holds the partitions' batches back to back, in the order of `partitions`.
 
-import { array, boolean, integer, map, nullable, optional, text, tuple } from "../schema.ts";
+import { array, boolean, integer, map, nullable, optional, text, tuple } from "../schema.js";
 import {
   count,
   errorMessage,
@@ -9,7 +9,7 @@ import {
   milliseconds,
   safeInteger,
   topicId,
-} from "./fields.ts";
+} from "./fields.js";
 
 export const initProducerIdRequest = map({
   transactionalId: optional(nullable(text()), null),

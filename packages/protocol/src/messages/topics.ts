@@ -10,7 +10,7 @@ import {
   text,
   textMap,
   tuple,
-} from "../schema.ts";
+} from "../schema.js";
 import {
   brokerEntry,
   count,
@@ -22,7 +22,7 @@ import {
   topicId,
   topicName,
   topicResult,
-} from "./fields.ts";
+} from "./fields.js";
 
 export const metadataRequest = map({
   /** By name; null: all topics (with `topicIds` empty). */
