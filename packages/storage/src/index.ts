@@ -1,0 +1,38 @@
+/**
+ * Crash-safe segmented logs in Kafka's on-disk format, with group commit.
+ * @packageDocumentation
+ */
+export { Log } from "./log.js";
+export {
+  type BooleanKey,
+  type ChoiceKey,
+  type IntegerKey,
+  isTopicConfigKey,
+  type LogConfig,
+  type NumberKey,
+  parseLogConfig,
+  type TopicConfigKey,
+  type TopicConfigKeyName,
+  topicConfigKeys,
+  topicConfigProblem,
+} from "./log-config.js";
+export { LogManager, type LogManagerOptions } from "./log-manager.js";
+export type {
+  Appended,
+  AppendOptions,
+  AppendOutcome,
+  AppendRefused,
+  LogId,
+  LogSlice,
+  LogState,
+  ReadOptions,
+  RecoveryProgress,
+  RecoveryReport,
+  StorageFailure,
+  TimestampOffset,
+} from "./log-types.js";
+export {
+  type StorageConfig,
+  type StorageRuntime,
+  storageConfigDefaults,
+} from "./storage-config.js";

@@ -1,0 +1,48 @@
+// What one data directory is configured with, and the runtime it needs. Values that all its logs share;
+// what a topic decides for itself is in log-config.ts.
+
+import type { ServerRuntime } from "@millrace/runtime";
+
+export type StorageRuntime = Pick<
+  ServerRuntime,
+  "clock" | "random" | "fileSystem" | "compute" | "logger"
+>;
+
+export interface StorageConfig {
+  /**
+   * How many syncs may run at once. Each occupies a thread of the platform's pool, and reads need one too:
+   * keep it below the pool's size. Default 3 (Node's pool has 4 threads unless told otherwise).
+   */
+  readonly syncsAtOnceMax: number;
+  /** Appended bytes not yet written, over all logs; beyond it an append is refused. Default 256 MiB. */
+  readonly queuedBytesMax: number;
+  /** Bytes that one write and sync of a log takes at most. Default 32 MiB. */
+  readonly roundBytesMax: number;
+  /** Up to this size a write is done synchronously, which is cheaper than a trip through the pool. Default 32 KiB. */
+  readonly synchronousWriteBytesMax: number;
+  /** Recently written batches kept in memory, over all logs. Default 64 MiB. */
+  readonly tailCacheBytes: number;
+  /** Loaded indexes of sealed segments kept in memory, over all logs. Default 64 MiB. */
+  readonly indexCacheBytes: number;
+  /** Recovery points are stored at least this often while something is written. Default 5 s. */
+  readonly checkpointIntervalMs: number;
+  /** ... and whenever this much was written. Default 64 MiB. */
+  readonly checkpointBytes: number;
+  /** A producer that wrote nothing for so long is forgotten. Default one day (Kafka's producer.id.expiration.ms). */
+  readonly producerIdExpirationMs: number;
+  /** How many logs are recovered at once. Default 4. */
+  readonly recoveriesAtOnceMax: number;
+}
+
+export const storageConfigDefaults: StorageConfig = Object.freeze({
+  syncsAtOnceMax: 3,
+  queuedBytesMax: 256 * 1024 * 1024,
+  roundBytesMax: 32 * 1024 * 1024,
+  synchronousWriteBytesMax: 32 * 1024,
+  tailCacheBytes: 64 * 1024 * 1024,
+  indexCacheBytes: 64 * 1024 * 1024,
+  checkpointIntervalMs: 5_000,
+  checkpointBytes: 64 * 1024 * 1024,
+  producerIdExpirationMs: 86_400_000,
+  recoveriesAtOnceMax: 4,
+});
