@@ -2,10 +2,25 @@
 // a typed value, with the path of the first thing that does not fit. Unknown keys and trailing elements are
 // ignored, so an optional field needs no new version. The same schemas print the CDDL.
 
-import { ProtocolError } from "./errors.js";
+import { MillraceError, ProtocolError } from "./errors.js";
 import type { TopicId } from "./ids.js";
 
+/** What a schema is made of: for printing the CDDL and for walking schemas. */
+export type SchemaNode =
+  | { readonly kind: "integer"; readonly min: number; readonly max: number }
+  | { readonly kind: "text"; readonly maxLength: number }
+  | { readonly kind: "bytes"; readonly maxLength: number }
+  | { readonly kind: "boolean" | "uuid" | "textMap" }
+  | { readonly kind: "oneOf"; readonly values: readonly string[] }
+  | { readonly kind: "nullable"; readonly inner: Schema<unknown> }
+  | { readonly kind: "array"; readonly element: Schema<unknown>; readonly maxLength: number }
+  | {
+      readonly kind: "map" | "tuple";
+      readonly fields: readonly (readonly [name: string, schema: Schema<unknown>])[];
+    };
+
 export interface Schema<T> {
+  /** @throws MillraceError `INVALID_ARGUMENT` naming the field that cannot be written. */
   toWire(value: T): unknown;
   /** @throws ProtocolError `INVALID_REQUEST` naming `path`. */
   fromWire(wire: unknown, path: string): T;
@@ -14,17 +29,48 @@ export interface Schema<T> {
   readonly isOptional: boolean;
   /** What an absent optional value reads as. */
   readonly absent?: T | undefined;
+  readonly node: SchemaNode;
 }
 
 export type Infer<S> = S extends Schema<infer T> ? T : never;
 
 function mismatch(path: string, expected: string): ProtocolError {
-  return new ProtocolError("INVALID_REQUEST", `${path}: expected ${expected}`);
+  return new ProtocolError("INVALID_REQUEST", `${path}: expected ${expected}`, {
+    details: { path, expected },
+  });
 }
 
-/** Integers above 2^32-1 go to cbor-x as bigint, which it writes as CBOR integers (a number it would write as a float). */
+/** Paths are put together only when something fails: each level adds its own part on the way out. */
+function below(error: unknown, path: string): unknown {
+  if (!(error instanceof MillraceError)) {
+    return error;
+  }
+  const { path: inner, expected } = error.details;
+  if (typeof inner !== "string" || typeof expected !== "string") {
+    return error;
+  }
+  const whole = path === "" || inner === "" ? `${path}${inner}` : `${path}/${inner}`;
+  return error instanceof ProtocolError ? mismatch(whole, expected) : unwritable(whole, expected);
+}
+
+function unwritable(path: string, expected: string): MillraceError {
+  return new MillraceError("INVALID_ARGUMENT", `${path}: expected ${expected}`, {
+    details: { path, expected },
+  });
+}
+
+/**
+ * Integers above 2^32-1 go to cbor-x as bigint, which it writes as CBOR integers (a number it would write as a
+ * float).
+ */
 function integerToWire(value: number): number | bigint {
-  return value > 0xffffffff || value < -0x80000000 ? BigInt(value) : value;
+  if (value === value >>> 0 && (value !== 0 || 1 / value > 0)) {
+    return value;
+  }
+  if (!Number.isSafeInteger(value) || Object.is(value, -0)) {
+    throw unwritable("", `a safe integer, got ${Object.is(value, -0) ? "-0" : String(value)}`);
+  }
+  return value > 0xffffffff || value < -0x100000000 ? BigInt(value) : value;
 }
 
 function integerFromWire(wire: unknown, path: string): number {
@@ -41,7 +87,13 @@ export function integer(
   max: number = Number.MAX_SAFE_INTEGER,
 ): Schema<number> {
   return {
-    toWire: integerToWire,
+    toWire(value) {
+      const wire = integerToWire(value);
+      if (value < min || value > max) {
+        throw unwritable("", `an integer from ${min} to ${max}, got ${value}`);
+      }
+      return wire;
+    },
     fromWire(wire, path) {
       const value = integerFromWire(wire, path);
       if (value < min || value > max) {
@@ -51,6 +103,7 @@ export function integer(
     },
     cddl: `${min}..${max}`,
     isOptional: false,
+    node: { kind: "integer", min, max },
   };
 }
 
@@ -66,6 +119,7 @@ export function text(maxLength = 32767): Schema<string> {
     },
     cddl: "tstr",
     isOptional: false,
+    node: { kind: "text", maxLength },
   };
 }
 
@@ -79,6 +133,7 @@ export const boolean: Schema<boolean> = {
   },
   cddl: "bool",
   isOptional: false,
+  node: { kind: "boolean" },
 };
 
 export function bytes(maxLength = 65536): Schema<Uint8Array> {
@@ -92,6 +147,7 @@ export function bytes(maxLength = 65536): Schema<Uint8Array> {
     },
     cddl: "bstr",
     isOptional: false,
+    node: { kind: "bytes", maxLength },
   };
 }
 
@@ -107,6 +163,7 @@ export function oneOf<const T extends string>(...values: readonly T[]): Schema<T
     },
     cddl: values.map((value) => `"${value}"`).join(" / "),
     isOptional: false,
+    node: { kind: "oneOf", values },
   };
 }
 
@@ -114,19 +171,50 @@ const hexDigits = Array.from({ length: 256 }, (_, byte) => byte.toString(16).pad
 
 /** The canonical text of 16 bytes. */
 export function uuidFromBytes(raw: Uint8Array): string {
-  let hex = "";
-  for (const byte of raw) {
-    hex += hexDigits[byte];
-  }
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+  const hex = (from: number, to: number): string => {
+    let digits = "";
+    for (let index = from; index < to; index++) {
+      digits += hexDigits[raw[index] as number] as string;
+    }
+    return digits;
+  };
+  return `${hex(0, 4)}-${hex(4, 6)}-${hex(6, 8)}-${hex(8, 10)}-${hex(10, 16)}`;
 }
 
-/** The 16 bytes of a UUID's text. */
+/** Value of a hexadecimal digit's character code; -1 for every other. */
+function digitValue(code: number): number {
+  if (code >= 48 && code <= 57) {
+    return code - 48;
+  }
+  const letter = code | 0x20;
+  return letter >= 97 && letter <= 102 ? letter - 87 : -1;
+}
+
+const HYPHEN = 45;
+const UUID_TEXT_LENGTH = 36;
+
+/**
+ * The 16 bytes of a UUID's text.
+ * @throws MillraceError `INVALID_ARGUMENT` when it is not one.
+ */
 export function uuidToBytes(uuid: string): Uint8Array {
-  const hex = uuid.replaceAll("-", "");
   const raw = new Uint8Array(16);
+  let at = 0;
   for (let index = 0; index < 16; index++) {
-    raw[index] = Number.parseInt(hex.slice(index * 2, index * 2 + 2), 16);
+    if (index === 4 || index === 6 || index === 8 || index === 10) {
+      if (uuid.charCodeAt(at++) !== HYPHEN) {
+        throw unwritable("", `a UUID, got ${JSON.stringify(uuid)}`);
+      }
+    }
+    const value = (digitValue(uuid.charCodeAt(at)) << 4) | digitValue(uuid.charCodeAt(at + 1));
+    if (value < 0) {
+      throw unwritable("", `a UUID, got ${JSON.stringify(uuid)}`);
+    }
+    raw[index] = value;
+    at += 2;
+  }
+  if (uuid.length !== UUID_TEXT_LENGTH) {
+    throw unwritable("", `a UUID, got ${JSON.stringify(uuid)}`);
   }
   return raw;
 }
@@ -142,6 +230,7 @@ export const uuid: Schema<TopicId> = {
   },
   cddl: "uuid",
   isOptional: false,
+  node: { kind: "uuid" },
 };
 
 export function nullable<T>(inner: Schema<T>): Schema<T | null> {
@@ -151,6 +240,7 @@ export function nullable<T>(inner: Schema<T>): Schema<T | null> {
       wire === null || wire === undefined ? null : inner.fromWire(wire, path),
     cddl: `(${inner.cddl}) / null`,
     isOptional: false,
+    node: { kind: "nullable", inner: inner as Schema<unknown> },
   };
 }
 
@@ -162,20 +252,42 @@ export function optional<T>(inner: Schema<T>, absent: T): Schema<T> {
     cddl: inner.cddl,
     isOptional: true,
     absent,
+    node: inner.node,
   };
 }
 
 export function array<T>(element: Schema<T>, maxLength = 100_000): Schema<readonly T[]> {
   return {
-    toWire: (value) => value.map((item) => element.toWire(item)),
+    toWire(value) {
+      const wire = new Array<unknown>(value.length);
+      let index = 0;
+      try {
+        for (; index < value.length; index++) {
+          wire[index] = element.toWire(value[index] as T);
+        }
+      } catch (error) {
+        throw below(error, String(index));
+      }
+      return wire;
+    },
     fromWire(wire, path) {
       if (!Array.isArray(wire) || wire.length > maxLength) {
         throw mismatch(path, `a list of at most ${maxLength}`);
       }
-      return wire.map((item, index) => element.fromWire(item, `${path}/${index}`));
+      const value = new Array<T>(wire.length);
+      let index = 0;
+      try {
+        for (; index < wire.length; index++) {
+          value[index] = element.fromWire(wire[index], "");
+        }
+      } catch (error) {
+        throw below(below(error, String(index)), path);
+      }
+      return value;
     },
     cddl: `[* ${element.cddl}]`,
     isOptional: false,
+    node: { kind: "array", element: element as Schema<unknown>, maxLength },
   };
 }
 
@@ -184,15 +296,43 @@ type ShapeOf<S> = { readonly [K in keyof S]: S[K] extends Schema<infer T> ? T : 
 // biome-ignore lint/suspicious/noExplicitAny: a shape holds schemas of every type; Infer restores them.
 type AnyShape = Readonly<Record<string, Schema<any>>>;
 
+type Fields = readonly (readonly [name: string, schema: Schema<unknown>])[];
+
+function fieldsToWire(
+  fields: Fields,
+  value: Readonly<Record<string, unknown>>,
+  put: (name: string, wire: unknown) => void,
+): void {
+  let at = "";
+  try {
+    for (const [name, field] of fields) {
+      at = name;
+      put(name, field.toWire(value[name]));
+    }
+  } catch (error) {
+    throw below(error, at);
+  }
+}
+
+function fieldFromWire(field: Schema<unknown>, name: string, wire: unknown): unknown {
+  return wire === undefined && field.isOptional ? field.absent : field.fromWire(wire, name);
+}
+
+function fieldsInCddl(fields: Fields): string {
+  return fields
+    .map(([name, field]) => `${field.isOptional ? "? " : ""}${name}: ${field.cddl}`)
+    .join(", ");
+}
+
 /** A map with text keys. */
 export function map<S extends AnyShape>(shape: S): Schema<ShapeOf<S>> {
-  const fields = Object.entries(shape) as [string, Schema<unknown>][];
+  const fields: Fields = Object.entries(shape);
   return {
     toWire(value) {
       const wire: Record<string, unknown> = {};
-      for (const [key, field] of fields) {
-        wire[key] = field.toWire((value as Record<string, unknown>)[key]);
-      }
+      fieldsToWire(fields, value as Record<string, unknown>, (name, item) => {
+        wire[name] = item;
+      });
       return wire;
     },
     fromWire(wire, path) {
@@ -200,42 +340,50 @@ export function map<S extends AnyShape>(shape: S): Schema<ShapeOf<S>> {
         throw mismatch(path, "a map");
       }
       const value: Record<string, unknown> = {};
-      for (const [key, field] of fields) {
-        const item = (wire as Record<string, unknown>)[key];
-        value[key] =
-          item === undefined && field.isOptional
-            ? field.absent
-            : field.fromWire(item, `${path}/${key}`);
+      try {
+        for (const [name, field] of fields) {
+          value[name] = fieldFromWire(field, name, (wire as Record<string, unknown>)[name]);
+        }
+      } catch (error) {
+        throw below(error, path);
       }
       return value as ShapeOf<S>;
     },
-    cddl: `{ ${fields.map(([key, field]) => `${field.isOptional ? "? " : ""}${key}: ${field.cddl}`).join(", ")}, * tstr => any }`,
+    cddl: `{ ${fieldsInCddl(fields)}, * tstr => any }`,
     isOptional: false,
+    node: { kind: "map", fields },
   };
 }
 
 /** A positional array with named elements; trailing optional elements may be missing. */
 export function tuple<S extends AnyShape>(shape: S): Schema<ShapeOf<S>> {
-  const fields = Object.entries(shape) as [string, Schema<unknown>][];
+  const fields: Fields = Object.entries(shape);
   return {
-    toWire: (value) =>
-      fields.map(([key, field]) => field.toWire((value as Record<string, unknown>)[key])),
+    toWire(value) {
+      const wire: unknown[] = [];
+      fieldsToWire(fields, value as Record<string, unknown>, (_, item) => {
+        wire.push(item);
+      });
+      return wire;
+    },
     fromWire(wire, path) {
       if (!Array.isArray(wire)) {
         throw mismatch(path, "a list");
       }
       const value: Record<string, unknown> = {};
-      fields.forEach(([key, field], index) => {
-        const item: unknown = wire[index];
-        value[key] =
-          item === undefined && field.isOptional
-            ? field.absent
-            : field.fromWire(item, `${path}/${key}`);
-      });
+      let index = 0;
+      try {
+        for (const [name, field] of fields) {
+          value[name] = fieldFromWire(field, name, wire[index++]);
+        }
+      } catch (error) {
+        throw below(error, path);
+      }
       return value as ShapeOf<S>;
     },
-    cddl: `[ ${fields.map(([key, field]) => `${field.isOptional ? "? " : ""}${key}: ${field.cddl}`).join(", ")}, * any ]`,
+    cddl: `[ ${fieldsInCddl(fields)}, * any ]`,
     isOptional: false,
+    node: { kind: "tuple", fields },
   };
 }
 
@@ -255,4 +403,5 @@ export const textMap: Schema<Readonly<Record<string, string>>> = {
   },
   cddl: "{ * tstr => tstr }",
   isOptional: false,
+  node: { kind: "textMap" },
 };
