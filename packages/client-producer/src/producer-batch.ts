@@ -1,0 +1,163 @@
+// One batch on its way: the records encoded so far, who waits for them, and the state of its delivery. Pure:
+// callers tell it what happened.
+
+import { type MillraceError, RecordBatchBuilder, type RecordInput } from "@millrace/protocol";
+import type { BatchAcknowledgement, RecordMetadata } from "./producer-record.js";
+import type { BatchSequence } from "./sequence.js";
+
+/**
+ * - `open`: takes records. `closed`: waits for its turn.
+ * - `sent`: a request with it is out. `retry`: to be sent again as it is. `renumber`: waits for the next epoch.
+ * - `done`: acknowledged or given up.
+ */
+export type BatchState = "open" | "closed" | "sent" | "retry" | "renumber" | "done";
+
+/** Somebody who sent many records and waits for all of them at once. */
+export interface BulkReceiver {
+  settle(
+    records: { readonly firstIndex: number; readonly firstDelta: number; readonly count: number },
+    batch: ProducerBatch,
+  ): void;
+}
+
+interface SingleWaiter {
+  readonly delta: number;
+  readonly timestamp: number;
+  readonly resolve: (metadata: RecordMetadata) => void;
+  readonly reject: (error: MillraceError) => void;
+}
+
+interface BulkRun {
+  readonly receiver: BulkReceiver;
+  readonly firstIndex: number;
+  readonly firstDelta: number;
+  count: number;
+}
+
+export class ProducerBatch {
+  readonly topic: string;
+  readonly partition: number;
+  /** Monotonic time of the first record: lingering and the delivery timeout count from here. */
+  readonly createdMs: number;
+  readonly builder: RecordBatchBuilder;
+  state: BatchState = "open";
+  sequence: BatchSequence | undefined;
+  /** Order of leaving, within the partition. */
+  ordinal = -1;
+  /** What goes over the wire; kept from attempt to attempt. */
+  bytes: Uint8Array | undefined;
+  /** The sequence that `bytes` carries. */
+  builtFor: BatchSequence | undefined;
+  attempts = 0;
+  /** An attempt had no answer, or one that leaves open whether the batch was appended. */
+  hasUncertainAttempt = false;
+  /** Those who wait have been told; the delivery itself may still be open. */
+  isSettled = false;
+  acknowledgement: BatchAcknowledgement | undefined;
+  error: MillraceError | undefined;
+  /** What the buffer counts for this batch. */
+  reservedBytes = 0;
+  /** Encoded size of the record appended last. */
+  lastRecordBytes = 0;
+  readonly #singles: SingleWaiter[] = [];
+  readonly #runs: BulkRun[] = [];
+  readonly #listeners: (() => void)[] = [];
+
+  constructor(
+    place: { readonly topic: string; readonly partition: number },
+    createdMs: number,
+    initialBytes: number,
+  ) {
+    this.topic = place.topic;
+    this.partition = place.partition;
+    this.createdMs = createdMs;
+    this.builder = new RecordBatchBuilder({ initialBytes });
+  }
+
+  get recordCount(): number {
+    return this.builder.recordCount;
+  }
+
+  /** Before compression, until the batch is built. */
+  get sizeBytes(): number {
+    return this.bytes?.length ?? this.builder.sizeBytes;
+  }
+
+  append(record: RecordInput): void {
+    const before = this.builder.sizeBytes;
+    this.builder.append(record);
+    this.lastRecordBytes = this.builder.sizeBytes - before;
+    this.reservedBytes += this.lastRecordBytes;
+  }
+
+  addSingle(waiter: SingleWaiter): void {
+    this.#singles.push(waiter);
+  }
+
+  /** Neighbouring records of one receiver are kept as one run. */
+  addBulk(receiver: BulkReceiver, index: number, delta: number): void {
+    const last = this.#runs.at(-1);
+    if (
+      last !== undefined &&
+      last.receiver === receiver &&
+      last.firstIndex + last.count === index &&
+      last.firstDelta + last.count === delta
+    ) {
+      last.count++;
+      return;
+    }
+    this.#runs.push({ receiver, firstIndex: index, firstDelta: delta, count: 1 });
+  }
+
+  /** Calls `listener` once those who wait have been told. */
+  onSettled(listener: () => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** Tells everybody; the second call does nothing. */
+  acknowledge(acknowledgement: BatchAcknowledgement): void {
+    if (this.isSettled) {
+      return;
+    }
+    this.isSettled = true;
+    this.acknowledgement = acknowledgement;
+    const { baseOffset, logAppendTime, replicas, fsynced } = acknowledgement;
+    const { topic, partition } = this;
+    for (const { delta, timestamp, resolve } of this.#singles) {
+      resolve({
+        topic,
+        partition,
+        offset: baseOffset < 0 ? -1 : baseOffset + delta,
+        timestamp: logAppendTime < 0 ? timestamp : logAppendTime,
+        replicas,
+        fsynced,
+      });
+    }
+    this.#tellTheRest();
+  }
+
+  /** Tells everybody; the second call does nothing. */
+  fail(error: MillraceError): void {
+    if (this.isSettled) {
+      return;
+    }
+    this.isSettled = true;
+    this.error = error;
+    for (const { reject } of this.#singles) {
+      reject(error);
+    }
+    this.#tellTheRest();
+  }
+
+  #tellTheRest(): void {
+    for (const run of this.#runs) {
+      run.receiver.settle(run, this);
+    }
+    for (const listener of this.#listeners) {
+      listener();
+    }
+    this.#singles.length = 0;
+    this.#runs.length = 0;
+    this.#listeners.length = 0;
+  }
+}
