@@ -53,6 +53,7 @@ export class Controller {
   private readonly policy: TopicPolicy;
   private readonly mutableImage: MutableMetadataImage = emptyImage();
   private readonly listeners = new Set<MetadataListener>();
+  private readonly removedAtReplay = new Set<string>();
   /** The end of the chain of commands: one runs at a time, in the order of `submit`. */
   private tail: Promise<unknown> = Promise.resolve();
   private waitingCount = 0;
@@ -88,6 +89,11 @@ export class Controller {
   /** The committed metadata. Live: it changes between events, never during one. */
   get image(): MetadataImage {
     return this.mutableImage;
+  }
+
+  /** Ids of topics that the log had deleted when it was opened: what is left of them may go. */
+  get replayedRemovals(): ReadonlySet<string> {
+    return this.removedAtReplay;
   }
 
   subscribe(listener: MetadataListener): () => void {
@@ -177,11 +183,12 @@ export class Controller {
     }
   }
 
-  private replay(bytes: Uint8Array): void {
+  private replay(bytes: Uint8Array): readonly MetadataRecord[] {
     const records = replayBatches(this.mutableImage, bytes, this.runtime.compute);
     for (const listener of this.listeners) {
       listener(records);
     }
+    return records;
   }
 
   private async replayAll(): Promise<void> {
@@ -197,7 +204,11 @@ export class Controller {
       if (slice.nextOffset <= offset) {
         throw new MillraceError("CORRUPT_MESSAGE", `the metadata log ends at offset ${offset}`);
       }
-      this.replay(joined(slice.chunks));
+      for (const record of this.replay(joined(slice.chunks))) {
+        if (record.kind === "removeTopic") {
+          this.removedAtReplay.add(record.body.topicId);
+        }
+      }
       offset = slice.nextOffset;
     }
     this.logger.info(

@@ -1,0 +1,115 @@
+// Keeps answers from piling up for a client that does not read: work that makes large answers runs one at a
+// time and only while little is buffered, and a client that takes nothing for too long is given up. Looks at
+// the connection's own count of buffered bytes; a timer stands in for drain events that never come.
+
+import type { Clock, Connection, Timer } from "@millrace/runtime";
+
+/** How often a full output is looked at. */
+const CHECK_INTERVAL_MS = 50;
+
+export interface OutputGateOptions {
+  readonly clock: Clock;
+  readonly connection: Pick<Connection, "bufferedBytes" | "send" | "isOpen">;
+  readonly maxBytes: number;
+  readonly timeoutMs: number;
+  /** There is room again. */
+  readonly onRoom: () => void;
+  /** The client took nothing for `timeoutMs`. */
+  readonly onStalled: () => void;
+}
+
+export class OutputGate {
+  private readonly options: OutputGateOptions;
+  private sentBytes = 0;
+  private takenBytes = 0;
+  private takenAtMs = 0;
+  private timer: Timer | undefined;
+  private isClosed = false;
+  /** Resolves the wait of the work whose turn it is. */
+  private readonly waiting: (() => void)[] = [];
+  private turn: Promise<unknown> = Promise.resolve();
+
+  constructor(options: OutputGateOptions) {
+    this.options = options;
+  }
+
+  get isFull(): boolean {
+    return !this.isClosed && this.options.connection.bufferedBytes > this.options.maxBytes;
+  }
+
+  send(chunks: readonly Uint8Array[]): void {
+    if (this.isClosed || !this.options.connection.isOpen) {
+      return;
+    }
+    for (const chunk of chunks) {
+      this.sentBytes += chunk.length;
+    }
+    this.options.connection.send(chunks);
+    if (this.isFull) {
+      this.watch();
+    }
+  }
+
+  /** Runs `work` after all earlier work, when there is room. */
+  inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.turn.then(async () => {
+      while (this.isFull) {
+        await new Promise<void>((resolve) => this.waiting.push(resolve));
+      }
+      return work();
+    });
+    this.turn = result.catch(() => {
+      // The caller of this turn gets the error; the next turn must not.
+    });
+    return result;
+  }
+
+  /** To be called when the connection drained; looks whether there is room. */
+  check(): void {
+    if (this.isFull) {
+      return;
+    }
+    this.timer?.cancel();
+    this.timer = undefined;
+    for (const resolve of this.waiting.splice(0)) {
+      resolve();
+    }
+    if (!this.isClosed) {
+      this.options.onRoom();
+    }
+  }
+
+  /** The connection is gone: nobody waits any more. */
+  close(): void {
+    this.isClosed = true;
+    this.check();
+  }
+
+  private watch(): void {
+    if (this.timer !== undefined) {
+      return;
+    }
+    this.takenBytes = this.sentBytes - this.options.connection.bufferedBytes;
+    this.takenAtMs = this.options.clock.monotonicMs();
+    this.schedule();
+  }
+
+  private schedule(): void {
+    this.timer = this.options.clock.setTimer(CHECK_INTERVAL_MS, () => {
+      if (!this.isFull) {
+        this.check();
+        return;
+      }
+      const nowMs = this.options.clock.monotonicMs();
+      const takenBytes = this.sentBytes - this.options.connection.bufferedBytes;
+      if (takenBytes > this.takenBytes) {
+        this.takenBytes = takenBytes;
+        this.takenAtMs = nowMs;
+      } else if (nowMs - this.takenAtMs >= this.options.timeoutMs) {
+        this.options.onStalled();
+        return;
+      }
+      this.schedule();
+    });
+  }
+}
