@@ -31,6 +31,11 @@ const noRecords = new Uint8Array(0);
 /** Placeholders of the lengths that make cbor-x leave room for a byte string's head of 1, 2, 3 and 5 bytes. */
 const headRooms = [0, 1, 2, 4].map((length) => new Uint8Array(length));
 
+/**
+ * The message as chunks: the head, then the record chunks as they were given. `records` are all partitions' batches
+ * in the order of the body's list; an API that carries records always has the element, if empty.
+ * @throws MillraceError `INVALID_ARGUMENT` naming a field that cannot be written (NaN, -0, out of range).
+ */
 export function encodeRequest<N extends ApiName>(
   api: N,
   correlationId: number,
@@ -41,18 +46,23 @@ export function encodeRequest<N extends ApiName>(
   const schema = definition.request as unknown as Schema<RequestOf<N>>;
   return encodeEnvelope(
     [definition.key, definition.maxVersion, correlationId, schema.toWire(body)],
-    records,
+    definition.records === "request" ? (records ?? []) : records,
   );
 }
 
+/** A successful response as chunks, like `encodeRequest`. */
 export function encodeResponse<N extends ApiName>(
   api: N,
   correlationId: number,
   body: ResponseOf<N>,
   records?: readonly Uint8Array[],
 ): Uint8Array[] {
-  const schema = apis[api].response as unknown as Schema<ResponseOf<N>>;
-  return encodeEnvelope([correlationId, 0, schema.toWire(body)], records);
+  const definition = apis[api];
+  const schema = definition.response as unknown as Schema<ResponseOf<N>>;
+  return encodeEnvelope(
+    [correlationId, 0, schema.toWire(body)],
+    definition.records === "response" ? (records ?? []) : records,
+  );
 }
 
 /** A request that failed as a whole. `message` is for people. */
