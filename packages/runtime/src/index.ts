@@ -5,6 +5,7 @@
  */
 export type { Clock, Timer } from "./clock.js";
 export { type CompressionCodec, type Compute, ComputeError } from "./compute.js";
+export { type ConsoleLoggerOptions, createConsoleLogger } from "./console-logger.js";
 export { crc32c } from "./crc32c.js";
 export {
   type Diagnostics,

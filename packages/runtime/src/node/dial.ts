@@ -1,0 +1,122 @@
+// Dialing: one outcome, whatever happens first (open, refused, rejected, timed out, aborted).
+
+import type { IncomingMessage } from "node:http";
+import { WebSocket } from "ws";
+import { printable } from "../logger.js";
+import {
+  type Connection,
+  type ConnectionEvents,
+  DialError,
+  type DialOptions,
+  SUB_PROTOCOL,
+} from "../network.js";
+import { webSocketUrlProblem } from "../websocket-url.js";
+import { errnoOf } from "./file-errors.js";
+import { NodeConnection } from "./node-connection.js";
+import { webSocketOptions } from "./websocket-options.js";
+
+/** How much of a refusal's body becomes part of the error. */
+const MAX_REFUSAL_BYTES = 1_024;
+
+/**
+ * RFC 6455 has clients mask with random keys, so that a script in a browser cannot write chosen bytes into a
+ * confused proxy's cache (section 10.3). A Node process could write any bytes to any socket anyway: the key 0,
+ * which leaves the payload as it is, saves both ends a pass over every byte.
+ */
+const zeroMask = (mask: Buffer): void => void mask.fill(0);
+
+function failureOf(url: string, error: Error): DialError {
+  const errno = errnoOf(error);
+  if (errno === "ECONNREFUSED") {
+    return new DialError("REFUSED", `nothing listens at ${url}`, { cause: error });
+  }
+  const code = errno === "ETIMEDOUT" ? "TIMEOUT" : "UNREACHABLE";
+  return new DialError(code, `cannot connect to ${url}: ${error.message}`, { cause: error });
+}
+
+/** Reads the start of a refusal's body and calls `done` once with the error. */
+function readRefusal(
+  url: string,
+  response: IncomingMessage,
+  done: (error: DialError) => void,
+): void {
+  const status = response.statusCode ?? 0;
+  let body = "";
+  const finish = (): void => {
+    response.destroy();
+    const reason = body === "" ? "" : `: ${printable(body.trim())}`;
+    done(new DialError("REJECTED", `${url} answered ${status}${reason}`, { status }));
+  };
+  response.setEncoding("utf8");
+  response.on("data", (text: string) => {
+    body += text;
+    if (body.length >= MAX_REFUSAL_BYTES) {
+      finish();
+    }
+  });
+  response.on("end", finish);
+  // A body that breaks off does not change the verdict.
+  response.on("error", finish);
+}
+
+/** See `Network.dial`. */
+export function dial(
+  url: string,
+  options: DialOptions,
+  attach: (connection: Connection) => ConnectionEvents,
+): Promise<Connection> {
+  const { signal, connectTimeoutMs } = options;
+  const problem = webSocketUrlProblem(url);
+  if (problem !== undefined) {
+    return Promise.reject(new DialError("INVALID_URL", problem));
+  }
+  const aborted = (): DialError =>
+    new DialError("ABORTED", `dialing ${url} was aborted`, { cause: signal?.reason });
+  if (signal?.aborted) {
+    return Promise.reject(aborted());
+  }
+  return new Promise((resolve, reject) => {
+    const webSocket = new WebSocket(url, [SUB_PROTOCOL], {
+      ...webSocketOptions,
+      maxPayload: options.maxMessageBytes,
+      generateMask: zeroMask,
+      followRedirects: false,
+    });
+    let isSettled = false;
+    const settle = (outcome: () => void): void => {
+      if (!isSettled) {
+        isSettled = true;
+        clearTimeout(timeout);
+        signal?.removeEventListener("abort", onAbort);
+        outcome();
+      }
+    };
+    const fail = (error: DialError): void =>
+      settle(() => {
+        reject(error);
+        webSocket.terminate();
+      });
+    const onAbort = (): void => fail(aborted());
+    const timeout = setTimeout(() => {
+      fail(new DialError("TIMEOUT", `${url} did not answer within ${connectTimeoutMs} ms`));
+    }, connectTimeoutMs);
+    signal?.addEventListener("abort", onAbort, { once: true });
+
+    let connection: NodeConnection | undefined;
+    webSocket.on("upgrade", ({ socket }) => {
+      connection = new NodeConnection({ webSocket, socket, masked: true });
+    });
+    webSocket.on("error", (error) => fail(failureOf(url, error)));
+    webSocket.on("unexpected-response", (_request, response) => {
+      readRefusal(url, response, fail);
+    });
+    webSocket.on("open", () => {
+      settle(() => {
+        if (connection !== undefined) {
+          connection.attach(attach(connection));
+          resolve(connection);
+        }
+      });
+    });
+  });
+}
