@@ -11,8 +11,10 @@ export function jsonText(value: unknown): string {
   return JSON.stringify(value, null, 2);
 }
 
+export type JsonBytes = string | null | { readonly base64: string };
+
 /** Text when the bytes are UTF-8, else base64: nothing is lost, and text stays readable. */
-export function jsonBytes(bytes: Uint8Array | null): string | null | { readonly base64: string } {
+export function jsonBytes(bytes: Uint8Array | null): JsonBytes {
   if (bytes === null) {
     return null;
   }

@@ -2,7 +2,7 @@
 
 import { InvalidArgumentError } from "commander";
 import { unescapeText } from "../parse.js";
-import { jsonBytes, jsonLine } from "./json.js";
+import { type JsonBytes, jsonBytes, jsonLine } from "./json.js";
 import { formatTimestamp } from "./numbers.js";
 import { escapeControls } from "./text.js";
 
@@ -71,7 +71,17 @@ function compileTemplate(template: string, options: RecordFormatOptions): Record
   return (record) => parts.map((part) => part(record)).join("");
 }
 
-export function jsonRecord(record: PrintableRecord): unknown {
+export interface JsonRecord {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  readonly timestamp: number;
+  readonly key: JsonBytes;
+  readonly value: JsonBytes;
+  readonly headers: readonly { readonly key: string; readonly value: JsonBytes }[];
+}
+
+export function jsonRecord(record: PrintableRecord): JsonRecord {
   return {
     topic: record.topic,
     partition: record.partition,

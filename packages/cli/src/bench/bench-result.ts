@@ -1,0 +1,155 @@
+// What a measurement gives: one JSON object, and the same for people. Pure.
+
+import { formatBytes, formatCount, formatMs, roundTo } from "../format/numbers.js";
+import { bar, resample, sparkline } from "../format/bar.js";
+import { latencyHistogram, latencyTable, type NamedLatency } from "../format/latency.js";
+import type { Colors } from "../terminal.js";
+import type { LatencyBucket, LatencySummary } from "./latency-recorder.js";
+import type { Spread } from "./spread.js";
+
+export interface DiskResult {
+  /** One file, 1 MiB appends, each followed by fdatasync; 10^6 bytes per second. */
+  readonly baselineMegabytesPerSecond: Spread;
+  /** What the partitions' logs grew by, batch headers included, per second of load. */
+  readonly storedMegabytesPerSecond: number;
+  readonly slices: number;
+}
+
+export interface BenchResult {
+  readonly bench: "produce" | "consume" | "latency";
+  readonly records: number;
+  readonly recordBytes: number;
+  /** Of load: pauses for the disk baseline are not in it. */
+  readonly seconds: number;
+  readonly recordsPerSecond: number;
+  /** Payload; 10^6 bytes. */
+  readonly megabytesPerSecond: number;
+  readonly ackMs: LatencySummary | null;
+  readonly endToEndMs: LatencySummary | null;
+  /** Stored bytes per second over the disk baseline's median; null when it was not measured. */
+  readonly diskRatio: number | null;
+  readonly disk: DiskResult | null;
+  /** A raw append and fdatasync of `fdatasyncBytes` in the same run. */
+  readonly fdatasyncMs?: LatencySummary | null;
+  readonly fdatasyncBytes?: number;
+  /** CPU time of both processes while the load ran; null where unknown. */
+  readonly cpuSeconds: { readonly broker: number | null; readonly client: number };
+  /** How it was measured. */
+  readonly settings: Readonly<Record<string, string | number | boolean | null>>;
+}
+
+export interface RatesInput {
+  readonly records: number;
+  readonly recordBytes: number;
+  readonly seconds: number;
+}
+
+/** The figures every measurement has. */
+export function rates(input: RatesInput): {
+  seconds: number;
+  recordsPerSecond: number;
+  megabytesPerSecond: number;
+} {
+  const perSecond = input.seconds > 0 ? input.records / input.seconds : 0;
+  return {
+    seconds: roundTo(input.seconds, 3),
+    recordsPerSecond: Math.round(perSecond),
+    megabytesPerSecond: roundTo((perSecond * input.recordBytes) / 1e6),
+  };
+}
+
+export function diskResult(
+  baseline: Spread | null,
+  storedBytes: number,
+  measured: { readonly seconds: number; readonly slices: number },
+): { disk: DiskResult | null; diskRatio: number | null } {
+  if (baseline === null || measured.seconds <= 0) {
+    return { disk: null, diskRatio: null };
+  }
+  const stored = storedBytes / 1e6 / measured.seconds;
+  return {
+    diskRatio: roundTo(stored / baseline.median, 3),
+    disk: {
+      baselineMegabytesPerSecond: baseline,
+      storedMegabytesPerSecond: roundTo(stored),
+      slices: measured.slices,
+    },
+  };
+}
+
+export interface ReportExtras {
+  readonly colors: Colors;
+  /** Records per second, interval by interval. */
+  readonly samples: readonly number[];
+  /** The distribution to draw, and of what. */
+  readonly buckets: readonly LatencyBucket[];
+  readonly bucketsOf: string;
+}
+
+const SPARK_WIDTH = 60;
+const DISK_BAR_WIDTH = 40;
+
+function diskLines(result: BenchResult, colors: Colors): string[] {
+  if (result.disk === null || result.diskRatio === null) {
+    return [];
+  }
+  const { baselineMegabytesPerSecond: baseline, storedMegabytesPerSecond: stored } = result.disk;
+  const largest = Math.max(baseline.median, stored);
+  const line = (name: string, value: number, note: string): string =>
+    `  ${name.padEnd(10)} ${colors.cyan(bar(value / largest, DISK_BAR_WIDTH).padEnd(DISK_BAR_WIDTH))} ${value.toFixed(1).padStart(8)} MB/s  ${colors.dim(note)}`;
+  return [
+    "",
+    `  ${colors.bold("Disk")}  ratio ${colors.bold(result.diskRatio.toFixed(2))}`,
+    line("stored", stored, "what the broker wrote and synced"),
+    line(
+      "disk alone",
+      baseline.median,
+      `1 MiB + fdatasync, ${result.disk.slices} slices, ${baseline.min.toFixed(0)} to ${baseline.max.toFixed(0)}`,
+    ),
+  ];
+}
+
+function headLines(result: BenchResult, extras: ReportExtras): string[] {
+  const { colors } = extras;
+  const what = `${formatCount(result.records)} records of ${formatBytes(result.recordBytes)} in ${formatMs(result.seconds * 1000)}`;
+  const rate = `${formatCount(result.recordsPerSecond)} records/s`;
+  const lines = [
+    `  ${colors.bold(colors.green(rate))}   ${result.megabytesPerSecond.toFixed(1)} MB/s   ${colors.dim(what)}`,
+  ];
+  if (extras.samples.length > 1) {
+    lines.push(`  ${colors.cyan(sparkline(resample(extras.samples, SPARK_WIDTH)))}`);
+  }
+  return lines;
+}
+
+function latencies(result: BenchResult): NamedLatency[] {
+  return [
+    { name: "acknowledged", summary: result.ackMs },
+    { name: "end to end", summary: result.endToEndMs },
+    { name: `fdatasync alone (${result.fdatasyncBytes} B)`, summary: result.fdatasyncMs ?? null },
+  ].filter((row) => row.summary !== null);
+}
+
+/** The report for people. */
+export function reportText(result: BenchResult, extras: ReportExtras): string {
+  const { colors } = extras;
+  const rows = latencies(result);
+  const lines = ["", ...headLines(result, extras)];
+  if (rows.length > 0) {
+    lines.push("", latencyTable(rows, colors));
+  }
+  if (extras.buckets.length > 0) {
+    lines.push("", `  ${colors.bold(extras.bucketsOf)}`, latencyHistogram(extras.buckets, colors));
+  }
+  lines.push(...diskLines(result, colors));
+  const { broker, client } = result.cpuSeconds;
+  const brokerCpu = broker === null ? "" : `broker ${broker.toFixed(2)} s, `;
+  const settings = Object.entries(result.settings).map(([name, value]) => `${name} ${value}`);
+  lines.push(
+    "",
+    colors.dim(`  CPU: ${brokerCpu}this process ${client.toFixed(2)} s`),
+    colors.dim(`  ${settings.join(", ")}`),
+    "",
+  );
+  return lines.join("\n");
+}
