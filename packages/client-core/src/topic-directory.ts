@@ -218,7 +218,7 @@ export function unknownTopicError(name: string): MillraceError {
   const shown = printable(name);
   return new MillraceError(
     "UNKNOWN_TOPIC_OR_PARTITION",
-    `topic "${shown}" does not exist, and no topic is created by being mentioned; create it first: millrace topics create ${shown}, or admin.createTopic({ name: "${shown}" })`,
+    `topic "${shown}" does not exist, and no topic is created by being mentioned; create it first: millrace topics create ${shown}, or admin.createTopic("${shown}")`,
     { details: { topic: name } },
   );
 }
