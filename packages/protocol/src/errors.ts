@@ -23,7 +23,12 @@ const row = (
 const retriable = { retriable: true } as const;
 const stale = { retriable: true, refreshMetadata: true } as const;
 
-/** Kafka's numbers where Kafka has the error; Millrace's own from 1000. */
+/**
+ * Kafka's numbers where Kafka has the error; Millrace's own from 1000. The flags are Kafka's too, except where
+ * Millrace promises something else: an unknown topic, topic id or corrupt batch fails at once (nothing is created
+ * by being mentioned, and a batch that is corrupt stays so), a broker that shuts down is worth another try, and
+ * whatever points to a node that is no longer the right one asks for fresh metadata.
+ */
 export const wireErrors = {
   NONE: row(0, "Success."),
   UNKNOWN_SERVER_ERROR: row(-1, "The broker failed unexpectedly; its log says why."),

@@ -115,11 +115,11 @@ export {
   oneOf,
   optional,
   type Schema,
+  type SchemaNode,
   text,
   textMap,
   tuple,
   uuid,
-  uuidFromBytes,
-  uuidToBytes,
 } from "./schema.js";
 export { topicNameProblem } from "./topic-name.js";
+export { uuidFromBytes, uuidToBytes } from "./uuid.js";

@@ -14,10 +14,9 @@ import {
   textMap,
   tuple,
   uuid,
-  uuidFromBytes,
-  uuidToBytes,
 } from "./schema.js";
 import { toHex } from "./test-support/fixtures.js";
+import { uuidFromBytes, uuidToBytes } from "./uuid.js";
 
 const id = "00112233-4455-6677-8899-aabbccddeeff";
 
