@@ -58,6 +58,11 @@ export class EventQueue {
     return this.#foregroundCount === 0;
   }
 
+  /** When the next event is due at the earliest; Infinity when there is none. */
+  get nextAt(): number {
+    return this.#heap[0]?.at ?? Number.POSITIVE_INFINITY;
+  }
+
   add(at: number, input: EventInput): SimEvent {
     const event: SimEvent = {
       at,

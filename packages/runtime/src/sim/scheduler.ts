@@ -40,9 +40,15 @@ export class Scheduler {
     return this.#queue.isIdle;
   }
 
-  /** Never runs anything synchronously. */
+  /** When the next event is due at the earliest; Infinity when there is none. */
+  get nextAt(): number {
+    return this.#queue.nextAt;
+  }
+
+  /** Never runs anything synchronously. A delay that is no positive number is none. */
   schedule(input: EventInput): SimEvent {
-    return this.#queue.add(this.#nowMs + roundUpToGrain(Math.max(0, input.delayMs)), input);
+    const delayMs = input.delayMs > 0 ? roundUpToGrain(input.delayMs) : 0;
+    return this.#queue.add(this.#nowMs + delayMs, input);
   }
 
   cancel(event: SimEvent): void {

@@ -4,7 +4,7 @@ import type { AcceptedConnection, CloseReason, Connection, ConnectionEvents } fr
 import { createTextDecoder, createTextEncoder } from "../platform.js";
 import type { Pipe, Segment } from "./pipe.js";
 import type { SimProcess } from "./sim-process.js";
-import type { World } from "./world.js";
+import { noteHandlerError, type World } from "./world.js";
 
 /** `onDrain` fires when the buffer falls from above to below this. */
 const lowMarkBytes = 64 * 1024;
@@ -98,7 +98,8 @@ export class SimConnection implements Connection, AcceptedConnection {
     this.#state = "open";
     try {
       this.#handlers = attach(this);
-    } catch {
+    } catch (error) {
+      noteHandlerError(this.#world, error);
       this.terminate();
     }
   }
@@ -297,7 +298,8 @@ export class SimConnection implements Connection, AcceptedConnection {
   #guard(call: () => void): void {
     try {
       call();
-    } catch {
+    } catch (error) {
+      noteHandlerError(this.#world, error);
       this.terminate();
     }
   }

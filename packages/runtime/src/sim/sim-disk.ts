@@ -282,10 +282,14 @@ export class SimDisk {
   }
 
   /** @internal @throws FileError `TOO_MANY_OPEN_FILES` */
-  openHandle(path: string, file: FileInode): void {
+  checkHandleLimit(path: string): void {
     if (this.#openFileCount >= this.#maxOpenFiles) {
       throw new FileError("TOO_MANY_OPEN_FILES", path, `${path}: too many open files`);
     }
+  }
+
+  /** @internal */
+  openHandle(file: FileInode): void {
     this.#openFileCount++;
     file.openCount++;
   }

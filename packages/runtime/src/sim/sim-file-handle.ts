@@ -5,7 +5,7 @@ import type { DiskQueue } from "./disk-queue.js";
 import type { FileInode } from "./file-inode.js";
 import type { Prng } from "./prng.js";
 import type { MachineClock } from "./sim-clock.js";
-import type { SimDisk } from "./sim-disk.js";
+import type { InFlight, SimDisk } from "./sim-disk.js";
 import { countFault } from "./world.js";
 
 export interface SimFileHandleOptions {
@@ -67,6 +67,7 @@ export class SimFileHandle implements FileHandle {
       // meanwhile writes what it holds now.
       perform: () => this.#apply(chunks, position, bytes),
       performPart: (prng) => this.#applyPart(chunks, position, prng),
+      onFault: () => this.#applyPart(chunks, position, this.#disk.prng),
     });
   }
 
@@ -79,12 +80,16 @@ export class SimFileHandle implements FileHandle {
     if (!this.#queue.isAlive) {
       throw new FileError("IO_ERROR", this.path, `${this.path}: the process is dead`);
     }
-    if (!this.#queue.announce("write", this.path, bytes)) {
-      this.#applyPart(chunks, position, this.#disk.prng);
+    const inFlight: InFlight = { abandon: (prng) => this.#applyPart(chunks, position, prng) };
+    this.#disk.addInFlight(inFlight);
+    const survives = this.#queue.announce("write", this.path, bytes);
+    this.#disk.removeInFlight(inFlight);
+    if (!survives) {
       throw new FileError("IO_ERROR", this.path, `${this.path}: the process died`);
     }
     const fault = this.#disk.takeFault("write", this.path);
     if (fault !== undefined) {
+      this.#applyPart(chunks, position, this.#disk.prng);
       throw fault;
     }
     return this.#apply(chunks, position, bytes);
@@ -148,6 +153,7 @@ export class SimFileHandle implements FileHandle {
     return this.#put(chunks, position, fitting);
   }
 
+  /** A random part from the start, perhaps nothing: the write failed, or its process died. */
   #applyPart(chunks: readonly Uint8Array[], position: number, prng: Prng): void {
     const bytes = totalBytes(chunks);
     const part = Math.min(prng.below(bytes + 1), this.#disk.availableBytes);

@@ -150,18 +150,18 @@ export class SimFileSystem implements FileSystem {
 
   #openInode(path: string, mode: OpenMode): FileInode {
     const volume = this.#disk.volume;
+    this.#disk.checkHandleLimit(path);
     const existing = volume.find(path);
     if (existing !== undefined && mode === "createNew") {
       throw new FileError("ALREADY_EXISTS", path, `${path}: exists`);
     }
     if (existing === undefined && mode !== "read") {
-      volume.locate(path);
       const file = volume.createFile(path, this.#clock.nowMs());
-      this.#disk.openHandle(path, file);
+      this.#disk.openHandle(file);
       return file;
     }
     const file = volume.file(path);
-    this.#disk.openHandle(path, file);
+    this.#disk.openHandle(file);
     return file;
   }
 }

@@ -12,7 +12,6 @@ import { SimDisk } from "./sim-disk.js";
 import { SimFileSystem } from "./sim-file-system.js";
 import type { SimNetwork } from "./sim-network.js";
 import { SimProcess } from "./sim-process.js";
-import { SimRandom } from "./sim-random.js";
 import { countFault, type World } from "./world.js";
 
 export interface CrashOptions {
@@ -87,7 +86,7 @@ export class SimNode {
     const network = this.#network;
     return {
       clock: new SimClock(world, this.clock, process),
-      random: new SimRandom(world.prng.fork(`random:${process.name}`)),
+      random: process.random,
       network: new NetworkPort({ world, network, process, origin: options.origin }),
       fileSystem: new SimFileSystem(context),
       compute: new SimCompute(),
@@ -110,14 +109,18 @@ export class SimNode {
     this.disk.crash({ losesPower, model: options.model });
   }
 
-  /** Crashes it right before its disk's mutation number `index` (see `disk.operationCount`); that one may be done in part. */
-  crashAtOperation(index: number, options: CrashOptions = {}): void {
+  /**
+   * Crashes it at its disk's mutation number `index` (see `disk.operationCount`), which may be done in part or
+   * not at all. Returns the way to call that off.
+   */
+  crashAtOperation(index: number, options: CrashOptions = {}): () => void {
     const stop = this.disk.onOperation((operation) => {
       if (operation.index === index) {
         stop();
         this.crash(options);
       }
     });
+    return stop;
   }
 
   /** Freezes the process: nothing of it runs for so long, then all that came due, in a burst. */
@@ -147,9 +150,7 @@ export class SimNode {
     if (this.#process?.isAlive !== true) {
       this.#incarnation++;
       this.#process = new SimProcess(this.#world, this.name, this.#incarnation);
-      if (!this.#isPowered) {
-        this.#isPowered = true;
-      }
+      this.#isPowered = true;
       this.#network.machineReturned(this.name);
     }
     return this.#process;

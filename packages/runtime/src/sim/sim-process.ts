@@ -1,7 +1,9 @@
 // One incarnation of a node: what lives between a start and a crash. Everything that the program waits for
 // belongs to it, so that a dead process's timers, connections and file operations never come back.
 
+import type { Random } from "../random.js";
 import type { EventOwner, EventPhase, SimEvent } from "./event-queue.js";
+import { SimRandom } from "./sim-random.js";
 import type { World } from "./world.js";
 
 const phaseOrder: Readonly<Record<EventPhase, number>> = { timer: 0, io: 1, deferred: 2 };
@@ -11,8 +13,9 @@ export class SimProcess implements EventOwner {
   readonly name: string;
   readonly nodeName: string;
   readonly incarnation: number;
+  /** One source for the whole process. */
+  readonly random: Random;
   readonly #world: World;
-  readonly #deathListeners: (() => void)[] = [];
   #held: SimEvent[] = [];
   #isAlive = true;
   #resumeAt = -1;
@@ -22,6 +25,7 @@ export class SimProcess implements EventOwner {
     this.nodeName = nodeName;
     this.incarnation = incarnation;
     this.name = incarnation === 1 ? nodeName : `${nodeName}#${incarnation}`;
+    this.random = new SimRandom(world.prng.fork(`random:${this.name}`));
   }
 
   get isAlive(): boolean {
@@ -56,20 +60,10 @@ export class SimProcess implements EventOwner {
     });
   }
 
-  /** Called once when it dies, in order of registration. */
-  onDeath(listener: () => void): void {
-    this.#deathListeners.push(listener);
-  }
-
+  /** Idempotent. */
   die(): void {
-    if (!this.#isAlive) {
-      return;
-    }
     this.#isAlive = false;
     this.#held = [];
-    for (const listener of this.#deathListeners) {
-      listener();
-    }
   }
 
   #resume(): void {

@@ -64,6 +64,7 @@ export class Simulation {
       prng: Prng.fromSeed(options.seed),
       faults: resolveFaults(options.faults),
       faultCounts: new Map(),
+      handlerErrors: [],
     };
     this.network = new SimNetwork(this.#world);
     this.random = new SimRandom(this.#world.prng.fork("test"));
@@ -90,6 +91,11 @@ export class Simulation {
   /** How often each kind of fault really happened. */
   get faultCounts(): ReadonlyMap<string, number> {
     return this.#world.faultCounts;
+  }
+
+  /** What handlers of connections threw (the first 100): each cost its connection only. A test may insist on none. */
+  get handlerErrors(): readonly unknown[] {
+    return this.#world.handlerErrors;
   }
 
   /** The machine of this name, made at its first mention. Its name is its host name. */
@@ -187,7 +193,7 @@ export class Simulation {
         this.#describe("nothing is scheduled, and the main function waits"),
       );
     }
-    if (this.#scheduler.nowMs > this.#maxVirtualMs) {
+    if (this.#scheduler.nextAt > this.#maxVirtualMs) {
       throw new SimulationTimeout(this.#describe("virtual time ran out"));
     }
     this.#scheduler.runNext();

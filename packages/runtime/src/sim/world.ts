@@ -12,6 +12,18 @@ export interface World {
   /** The faults in force now; replaced by `calm()`. Read it at each use. */
   faults: FaultModel;
   readonly faultCounts: Map<string, number>;
+  readonly handlerErrors: unknown[];
+}
+
+/** Errors kept for the test to look at. */
+const maxHandlerErrors = 100;
+
+/** A connection's handler threw: that costs its connection, and the test should know. */
+export function noteHandlerError(world: World, error: unknown): void {
+  if (world.handlerErrors.length < maxHandlerErrors) {
+    world.handlerErrors.push(error);
+  }
+  countFault(world, "net.handlerError");
 }
 
 /** Remembers that a fault really happened, so that a test can insist on having seen it. */
