@@ -47,8 +47,13 @@ export class NodeAcceptedConnection extends NodeConnection implements AcceptedCo
     setReceiverLimit(this.#webSocket, bytes);
   }
 
+  override pauseReading(): void {
+    this.#partialMessages.pause(this.#partial);
+    super.pauseReading();
+  }
+
   override resumeReading(): void {
-    this.#partialMessages.excuse(this.#partial, performance.now());
+    this.#partialMessages.resume(this.#partial, performance.now());
     super.resumeReading();
   }
 

@@ -9,6 +9,8 @@ export interface PartialMessage {
   /** Data bytes received at the time of the last check. */
   checkedBytes: number;
   checkedMs: number;
+  /** This side has stopped reading from it: no progress is not its fault. */
+  isPaused: boolean;
 }
 
 /** The least average speed of an unfinished message. */
@@ -31,7 +33,7 @@ export class PartialMessages {
   }
 
   track(cut: (reason: string) => void): PartialMessage {
-    return { cut, bytes: 0, messageCount: 0, checkedBytes: 0, checkedMs: 0 };
+    return { cut, bytes: 0, messageCount: 0, checkedBytes: 0, checkedMs: 0, isPaused: false };
   }
 
   /** Notes what a connection holds now; cuts the oldest unfinished messages while all are too much. */
@@ -62,8 +64,14 @@ export class PartialMessages {
     partial.bytes = 0;
   }
 
-  /** The connection could make no progress until now: this side had stopped reading. */
-  excuse(partial: PartialMessage, nowMs: number): void {
+  /** This side stops reading from the connection. */
+  pause(partial: PartialMessage): void {
+    partial.isPaused = true;
+  }
+
+  /** This side reads again: the time for progress starts anew. */
+  resume(partial: PartialMessage, nowMs: number): void {
+    partial.isPaused = false;
     partial.checkedBytes = this.#unfinished.get(partial)?.() ?? 0;
     partial.checkedMs = nowMs;
   }
@@ -72,7 +80,7 @@ export class PartialMessages {
   sweep(nowMs: number): void {
     for (const [partial, dataBytes] of [...this.#unfinished]) {
       const elapsedMs = nowMs - partial.checkedMs;
-      if (elapsedMs < this.#timeoutMs) {
+      if (partial.isPaused || elapsedMs < this.#timeoutMs) {
         continue;
       }
       const progress = dataBytes() - partial.checkedBytes;
