@@ -7,7 +7,7 @@ describe("the driver", () => {
     let pending = 0;
     const chain = async (length: number): Promise<void> => {
       for (let link = 0; link < length; link++) {
-        await null;
+        await Promise.resolve();
       }
       pending--;
     };

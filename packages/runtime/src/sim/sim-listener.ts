@@ -3,7 +3,7 @@
 import type { HttpRequest, Listener, ListenOptions } from "../network.js";
 import type { SimConnection } from "./sim-connection.js";
 import type { SimProcess } from "./sim-process.js";
-import type { World } from "./world.js";
+import { noteHandlerError, type World } from "./world.js";
 
 export interface Refusal {
   readonly status: number;
@@ -50,8 +50,13 @@ export class SimListener implements Listener {
       this.violation(request.remoteAddress, "too many connections");
       return { status: 503, reason: "too many connections" };
     }
-    const verdict = this.options.allowUpgrade(request);
-    return verdict === true ? undefined : { status: 403, reason: verdict };
+    try {
+      const verdict = this.options.allowUpgrade(request);
+      return verdict === true ? undefined : { status: 403, reason: verdict };
+    } catch (error) {
+      noteHandlerError(this.#world, error);
+      return { status: 500, reason: "deciding about the upgrade failed" };
+    }
   }
 
   accept(connection: SimConnection): void {
