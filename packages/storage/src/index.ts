@@ -2,6 +2,26 @@
  * Crash-safe segmented logs in Kafka's on-disk format, with group commit.
  * @packageDocumentation
  */
+export type { EpochEnd } from "./core/leader-epochs.js";
+export type { ProducerSnapshot } from "./core/producer-snapshot.js";
+export {
+  type ProducerBatch,
+  type ProducerEntry,
+  ProducerState,
+  type ProducerUndo,
+  type SequencedBatch,
+  type SequenceVerdict,
+} from "./core/producer-state.js";
+export {
+  type DumpedBatch,
+  type DumpedItem,
+  type DumpedRest,
+  type DumpOptions,
+  dumpOffsetIndex,
+  dumpProducerSnapshot,
+  dumpSegment,
+  dumpTimeIndex,
+} from "./dump-segment.js";
 export { Log } from "./log.js";
 export {
   type BooleanKey,
@@ -36,3 +56,10 @@ export {
   type StorageRuntime,
   storageConfigDefaults,
 } from "./storage-config.js";
+export {
+  type Finding,
+  type VerifyItem,
+  type VerifyOptions,
+  type VerifySummary,
+  verifyDirectory,
+} from "./verify-directory.js";

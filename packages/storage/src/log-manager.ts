@@ -1,8 +1,41 @@
-// One data directory.
-import type { LogConfig } from "./log-config.js";
-import type { Log } from "./log.js";
-import type { LogId, RecoveryProgress, StorageFailure } from "./log-types.js";
-import type { StorageConfig, StorageRuntime } from "./storage-config.js";
+// One data directory with all its logs: opens (locks, recovers), creates, deletes and closes them, and stops
+// everything at the first fault that cannot be survived. What logs need from each other goes through here.
+
+import { MillraceError } from "@millrace/protocol";
+import { randomUuid } from "@millrace/runtime";
+import { CommitScheduler } from "./commit-scheduler.js";
+import { ProducerState } from "./core/producer-state.js";
+import {
+  deletedDirectoryName,
+  PARTITION_METADATA_FILE,
+  type PartitionName,
+  parsePartitionDirectory,
+  partitionDirectoryName,
+  setAsideDirectoryName,
+} from "./core/segment-name.js";
+import { decodePartitionMetadata, encodePartitionMetadata } from "./core/text-checkpoints.js";
+import { DataDirectory } from "./data-directory.js";
+import { readTextIfPresent, replaceFile } from "./files.js";
+import { forEachBounded } from "./for-each-bounded.js";
+import { IndexCache } from "./index-cache.js";
+import { Log } from "./log.js";
+import { type LogConfig, parseLogConfig } from "./log-config.js";
+import type { LogServices } from "./log-parts.js";
+import { type LogEnvironment, recoverLog } from "./log-recovery.js";
+import type { LogId, RecoveryProgress, RecoveryReport, StorageFailure } from "./log-types.js";
+import { OffsetCheckpointer } from "./offset-checkpointer.js";
+import { Removals } from "./removals.js";
+import {
+  type StorageConfig,
+  type StorageRuntime,
+  storageConfigDefaults,
+} from "./storage-config.js";
+import { TailCache } from "./tail-cache.js";
+
+/** The id of a log whose `partition.metadata` is lost; the first `createLog` for its partition adopts it. */
+const NIL_TOPIC_ID = "00000000-0000-0000-0000-000000000000";
+/** Logs closed or checkpointed at the same time. */
+const LOGS_AT_ONCE_MAX = 16;
 
 export interface LogManagerOptions {
   readonly runtime: StorageRuntime;
@@ -12,22 +45,347 @@ export interface LogManagerOptions {
   readonly clusterId?: string | undefined;
   readonly config?: Partial<StorageConfig> | undefined;
   readonly onProgress?: ((progress: RecoveryProgress) => void) | undefined;
+  /** Makes the producer state of a log. Default: `ProducerState`. */
+  readonly createProducerState?: (() => ProducerState) | undefined;
 }
 
-export declare class LogManager {
-  static open(options: LogManagerOptions): Promise<LogManager>;
-  readonly clusterId: string;
-  readonly nodeId: number;
-  readonly directoryId: string;
-  readonly path: string;
+export class LogManager {
   readonly wasCleanShutdown: boolean;
+  /** Resolves at the first fault after which nothing can be promised. The broker must stop: nothing more is acknowledged. */
   readonly failed: Promise<StorageFailure>;
-  logs(): Iterable<Log>;
-  getLog(topic: string, partition: number): Log | undefined;
-  createLog(id: LogId, config: LogConfig): Promise<Log>;
-  deleteLog(log: Log): Promise<void>;
-  setAside(log: Log, reason: string): Promise<void>;
-  /** Every log's retention, once. @returns bytes deleted */
-  applyRetention(nowMs: number): Promise<number>;
-  close(): Promise<void>;
+  readonly #runtime: StorageRuntime;
+  readonly #storage: StorageConfig;
+  readonly #directory: DataDirectory;
+  readonly #environment: LogEnvironment;
+  readonly #scheduler: CommitScheduler;
+  readonly #checkpointer: OffsetCheckpointer;
+  readonly #removals: Removals;
+  readonly #logs = new Map<string, Log>();
+  readonly #creating = new Map<string, Promise<Log>>();
+  /** Appended, over all logs, and not written yet. */
+  #queuedBytes = 0;
+  #failure: StorageFailure | undefined;
+  #announceFailure: (failure: StorageFailure) => void = () => undefined;
+  #closing: Promise<void> | undefined;
+
+  private constructor(
+    options: LogManagerOptions,
+    directory: DataDirectory,
+    wasCleanShutdown: boolean,
+  ) {
+    const { runtime } = options;
+    const storage = { ...storageConfigDefaults, ...options.config };
+    this.wasCleanShutdown = wasCleanShutdown;
+    this.#runtime = runtime;
+    this.#storage = storage;
+    this.#directory = directory;
+    this.failed = new Promise((resolve) => {
+      this.#announceFailure = resolve;
+    });
+    this.#removals = new Removals(runtime);
+    this.#scheduler = new CommitScheduler({
+      clock: runtime.clock,
+      roundsAtOnceMax: storage.syncsAtOnceMax,
+    });
+    this.#checkpointer = new OffsetCheckpointer({
+      runtime,
+      storage,
+      directory,
+      logs: () => this.#logs.values(),
+      beforeStore: () => this.#storeHints(),
+    });
+    this.#environment = {
+      runtime,
+      storage,
+      services: this.#services(new IndexCache(storage.indexCacheBytes)),
+      tailCache: new TailCache(storage.tailCacheBytes),
+      createProducerState: options.createProducerState ?? (() => new ProducerState()),
+    };
+  }
+
+  /**
+   * Locks the directory and recovers every log in it. Logs come up with default configurations: call `updateConfig`.
+   * @throws MillraceError as `DataDirectory.open`
+   */
+  static async open(options: LogManagerOptions): Promise<LogManager> {
+    const { runtime, path, nodeId, clusterId } = options;
+    const directory = await DataDirectory.open({ runtime, path, nodeId, clusterId });
+    try {
+      const wasClean = await directory.takeCleanShutdownMark();
+      const manager = new LogManager(options, directory, wasClean);
+      await manager.#recover(options.onProgress);
+      return manager;
+    } catch (error) {
+      await directory.release();
+      throw error;
+    }
+  }
+
+  get path(): string {
+    return this.#directory.path;
+  }
+
+  get clusterId(): string {
+    return this.#directory.clusterId;
+  }
+
+  get nodeId(): number {
+    return this.#directory.nodeId;
+  }
+
+  get directoryId(): string {
+    return this.#directory.directoryId;
+  }
+
+  logs(): Iterable<Log> {
+    return [...this.#logs.values()];
+  }
+
+  getLog(topic: string, partition: number): Log | undefined {
+    return this.#logs.get(partitionDirectoryName(topic, partition));
+  }
+
+  /**
+   * A new, empty log, durable when this resolves. An existing one of the same topic id is returned, with `config`.
+   * @throws MillraceError `INCONSISTENT_TOPIC_ID` when the partition exists under another id
+   */
+  async createLog(id: LogId, config: LogConfig): Promise<Log> {
+    this.#assertOpen();
+    const name = partitionDirectoryName(id.topic, id.partition);
+    const pending = this.#creating.get(name);
+    if (pending !== undefined) {
+      await pending;
+    }
+    const existing = this.#logs.get(name);
+    if (existing !== undefined) {
+      return await this.#adopt(existing, id, config);
+    }
+    const creating = this.#create(id, config).finally(() => this.#creating.delete(name));
+    this.#creating.set(name, creating);
+    return await creating;
+  }
+
+  /** Durably gone when this resolves; the files are removed in the background. */
+  async deleteLog(log: Log): Promise<void> {
+    const name = await this.#remove(log, deletedDirectoryName);
+    const path = `${this.path}/${name}`;
+    this.#removals.run(path, async () => {
+      await log.closeFiles();
+      await this.#runtime.fileSystem.removeDirectory(path);
+    });
+  }
+
+  /** For a log that the metadata does not know: renamed to `<topic>-<n>.<id>-stray` and never touched again. */
+  async setAside(log: Log, reason: string): Promise<void> {
+    const from = log.directory;
+    const name = await this.#remove(log, setAsideDirectoryName);
+    this.#runtime.logger.warn({ from, to: `${this.path}/${name}`, reason }, "log set aside");
+    await log.closeFiles();
+  }
+
+  /** Applies every log's retention once, and forgets idle producers. Returns the bytes removed. */
+  async applyRetention(nowMs: number): Promise<number> {
+    let removed = 0;
+    for (const log of this.logs()) {
+      log.expireProducers(nowMs - this.#storage.producerIdExpirationMs);
+      try {
+        removed += await log.applyRetention(nowMs);
+      } catch (error) {
+        this.#runtime.logger.warn({ directory: log.directory, error }, "retention failed");
+      }
+    }
+    return removed;
+  }
+
+  /** Writes and syncs all that is queued, marks the shutdown as clean, unlocks. After a failure: only unlocks. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    await Promise.allSettled(this.#creating.values());
+    this.#checkpointer.stop();
+    try {
+      const logs = [...this.#logs.values()];
+      await forEachBounded(logs, LOGS_AT_ONCE_MAX, (log) => log.close());
+      if (this.#failure === undefined) {
+        await this.#checkpointer.store();
+        await this.#directory.markCleanShutdown();
+      }
+    } finally {
+      this.#checkpointer.stop();
+      await this.#removals.close();
+      await this.#directory.release();
+    }
+  }
+
+  async #recover(onProgress: LogManagerOptions["onProgress"]): Promise<void> {
+    await this.#directory.finishDeletions();
+    const recoveryPoints = await this.#directory.loadRecoveryPoints();
+    const startOffsets = await this.#directory.loadLogStartOffsets();
+    const names = await this.#directory.partitionDirectories();
+    let recoveredLogs = 0;
+    await forEachBounded(names, this.#storage.recoveriesAtOnceMax, async (name) => {
+      const report = await this.#recoverLog(name, {
+        recoveryPoint: recoveryPoints?.get(name) ?? 0,
+        logStartOffset: startOffsets?.get(name),
+      });
+      recoveredLogs++;
+      if (report !== undefined) {
+        onProgress?.({ recoveredLogs, totalLogs: names.length, report });
+      }
+    });
+    await this.#checkpointer.store();
+  }
+
+  async #recoverLog(
+    name: string,
+    known: { readonly recoveryPoint: number; readonly logStartOffset: number | undefined },
+  ): Promise<RecoveryReport | undefined> {
+    const directory = `${this.path}/${name}`;
+    const { fileSystem } = this.#runtime;
+    const text = await readTextIfPresent(fileSystem, `${directory}/${PARTITION_METADATA_FILE}`);
+    const isEmpty = (await fileSystem.readDirectory(directory)).length === 0;
+    if (text === undefined && isEmpty) {
+      // Its creation was interrupted: it will be tried again, or never.
+      return undefined;
+    }
+    const { topic, partition } = parsePartitionDirectory(name) as PartitionName;
+    const topicId =
+      (text === undefined ? undefined : decodePartitionMetadata(text)) ?? NIL_TOPIC_ID;
+    const { parts, report } = await recoverLog({
+      ...known,
+      environment: this.#environment,
+      id: { topic, topicId, partition },
+      directory,
+      config: parseLogConfig(),
+    });
+    this.#logs.set(name, new Log(parts, this.#scheduler));
+    this.#report(report);
+    return report;
+  }
+
+  #report(report: RecoveryReport): void {
+    const { topic, partition, cutBytes, cutReason, damage } = report;
+    const { logger } = this.#runtime;
+    if (damage !== undefined) {
+      logger.error({ topic, partition, damage }, "log quarantined");
+    } else if (cutBytes > 0) {
+      logger.warn({ topic, partition, cutBytes, cutReason }, "torn tail cut");
+    }
+  }
+
+  async #create(id: LogId, config: LogConfig): Promise<Log> {
+    const name = partitionDirectoryName(id.topic, id.partition);
+    const directory = `${this.path}/${name}`;
+    const { fileSystem } = this.#runtime;
+    if (this.#checkpointer.hasStored(id.topic, id.partition)) {
+      // A recovery point of a deleted predecessor would make the new log look damaged.
+      await this.#checkpointer.store();
+    }
+    await fileSystem.createDirectory(directory);
+    await fileSystem.syncDirectory(this.path);
+    await this.#storeTopicId(directory, id.topicId);
+    const { parts } = await recoverLog({
+      environment: this.#environment,
+      id,
+      directory,
+      config,
+      recoveryPoint: 0,
+      logStartOffset: 0,
+    });
+    const log = new Log(parts, this.#scheduler);
+    this.#logs.set(name, log);
+    return log;
+  }
+
+  async #adopt(log: Log, id: LogId, config: LogConfig): Promise<Log> {
+    if (log.topicId === NIL_TOPIC_ID) {
+      await this.#storeTopicId(log.directory, id.topicId);
+      log.adopt(id.topicId);
+    }
+    if (log.topicId !== id.topicId) {
+      throw new MillraceError(
+        "INCONSISTENT_TOPIC_ID",
+        `${log.directory} holds topic id ${log.topicId}, not ${id.topicId}`,
+      );
+    }
+    log.updateConfig(config);
+    return log;
+  }
+
+  async #storeTopicId(directory: string, topicId: string): Promise<void> {
+    await replaceFile(this.#runtime.fileSystem, {
+      directory,
+      name: PARTITION_METADATA_FILE,
+      content: encodePartitionMetadata(topicId),
+    });
+  }
+
+  async #remove(log: Log, rename: typeof deletedDirectoryName): Promise<string> {
+    const name = partitionDirectoryName(log.topic, log.partition);
+    if (this.#logs.get(name) !== log) {
+      throw new MillraceError("UNKNOWN_TOPIC_OR_PARTITION", `${name} is not a log of ${this.path}`);
+    }
+    const uniqueId = randomUuid(this.#runtime.random).replaceAll("-", "");
+    const retired = rename(log, uniqueId);
+    await log.stop("the log is being removed");
+    await this.#directory.renameEntry(name, retired);
+    this.#logs.delete(name);
+    return retired;
+  }
+
+  #services(indexCache: IndexCache): LogServices {
+    const failure = (): StorageFailure | undefined => this.#failure;
+    const queuedBytes = (): number => this.#queuedBytes;
+    return {
+      get failure() {
+        return failure();
+      },
+      get queuedBytes() {
+        return queuedBytes();
+      },
+      countQueued: (bytes) => {
+        this.#queuedBytes += bytes;
+      },
+      countWritten: (bytes) => this.#checkpointer.countWritten(bytes),
+      fail: (fault) => this.#fail(fault),
+      storeOffsets: () => this.#checkpointer.store(),
+      removeLater: (segment, delayMs) => {
+        indexCache.forget(segment);
+        this.#removals.removeLater(segment, delayMs);
+      },
+      touchIndexes: (segment) => indexCache.touch(segment),
+    };
+  }
+
+  #fail(failure: StorageFailure): void {
+    if (this.#failure !== undefined) {
+      return;
+    }
+    this.#failure = failure;
+    this.#checkpointer.stop();
+    this.#runtime.logger.fatal({ path: failure.path, error: failure.cause }, failure.message);
+    for (const log of this.#logs.values()) {
+      log.abandon(failure.message);
+    }
+    this.#announceFailure(failure);
+  }
+
+  async #storeHints(): Promise<void> {
+    const isDue = (log: Log): boolean => log.hasUnstoredHints;
+    await forEachBounded([...this.#logs.values()].filter(isDue), LOGS_AT_ONCE_MAX, (log) =>
+      log.storeHints(),
+    );
+  }
+
+  #assertOpen(): void {
+    if (this.#failure !== undefined || this.#closing !== undefined) {
+      throw new MillraceError(
+        "KAFKA_STORAGE_ERROR",
+        this.#failure?.message ?? "the storage is closed",
+      );
+    }
+  }
 }

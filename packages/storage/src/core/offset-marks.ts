@@ -1,0 +1,121 @@
+// The marks of one log, all exclusive upper bounds:
+//
+//   synced <= flushed <= written <= end      start <= end
+//
+// `end` is where the next batch goes, `written` what the file holds, `synced` what `fdatasync` covered (the recovery
+// point), `flushed` what may be acknowledged: `synced`, or `written` with `flush=os`. Every change asserts it all.
+
+import { assertInvariant } from "./invariant.js";
+
+export class OffsetMarks {
+  #start: number;
+  #synced: number;
+  #flushed: number;
+  #written: number;
+  #end: number;
+
+  /** A log that holds [start, end), all of it durable. */
+  constructor(start: number, end: number) {
+    this.#start = start;
+    this.#synced = end;
+    this.#flushed = end;
+    this.#written = end;
+    this.#end = end;
+    this.#assert();
+  }
+
+  get start(): number {
+    return this.#start;
+  }
+
+  get synced(): number {
+    return this.#synced;
+  }
+
+  get flushed(): number {
+    return this.#flushed;
+  }
+
+  get written(): number {
+    return this.#written;
+  }
+
+  get end(): number {
+    return this.#end;
+  }
+
+  appended(end: number): void {
+    assertInvariant(end > this.#end, "an append moves the log end forward", {
+      end,
+      was: this.#end,
+    });
+    this.#end = end;
+    this.#assert();
+  }
+
+  wrote(written: number): void {
+    assertInvariant(written >= this.#written, "a write moves forward", {
+      written,
+      was: this.#written,
+    });
+    this.#written = written;
+    this.#assert();
+  }
+
+  /** A sync that was issued when `synced` was written has succeeded. */
+  syncedTo(synced: number): void {
+    this.#synced = Math.max(this.#synced, synced);
+    this.#flushed = Math.max(this.#flushed, this.#synced);
+    this.#assert();
+  }
+
+  /** With `flush=os` all that is written counts as flushed. */
+  countWrittenAsFlushed(): void {
+    this.#flushed = this.#written;
+    this.#assert();
+  }
+
+  /** Takes back all that was appended but not written. */
+  discardUnwritten(): void {
+    this.#end = this.#written;
+    this.#assert();
+  }
+
+  truncated(end: number): void {
+    assertInvariant(end <= this.#end, "a truncation moves the log end back", {
+      end,
+      was: this.#end,
+    });
+    this.#end = end;
+    this.#written = Math.min(this.#written, end);
+    this.#flushed = Math.min(this.#flushed, end);
+    this.#synced = Math.min(this.#synced, end);
+    this.#start = Math.min(this.#start, end);
+    this.#assert();
+  }
+
+  startMoved(start: number): void {
+    assertInvariant(start >= this.#start, "the log start moves forward", {
+      start,
+      was: this.#start,
+    });
+    this.#start = start;
+    this.#assert();
+  }
+
+  #assert(): void {
+    const inOrder =
+      this.#start >= 0 &&
+      this.#synced <= this.#flushed &&
+      this.#flushed <= this.#written &&
+      this.#written <= this.#end &&
+      this.#start <= this.#end;
+    assertInvariant(inOrder, "start <= synced <= flushed <= written <= end", {
+      start: this.#start,
+      synced: this.#synced,
+      flushed: this.#flushed,
+      written: this.#written,
+      end: this.#end,
+    });
+  }
+}

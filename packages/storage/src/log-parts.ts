@@ -1,0 +1,88 @@
+// What the modules that together make a log share: its state, and what the data directory does for it. No behaviour
+// beyond looking things up.
+
+import type { LeaderEpochs } from "./core/leader-epochs.js";
+import type { OffsetMarks } from "./core/offset-marks.js";
+import type { ProducerState } from "./core/producer-state.js";
+import type { LogConfig } from "./log-config.js";
+import type { LogId, StorageFailure } from "./log-types.js";
+import type { Segment } from "./segment.js";
+import type { IndexPlace } from "./segment-indexes.js";
+import type { StorageConfig, StorageRuntime } from "./storage-config.js";
+import type { LogTail } from "./tail-cache.js";
+
+/** What a data directory does for its logs. */
+export interface LogServices {
+  /** The first fault after which nothing is promised any more. */
+  readonly failure: StorageFailure | undefined;
+  /** Appended bytes that are not written yet, over all logs. */
+  readonly queuedBytes: number;
+  /** Something was queued (positive) or left the queue (negative). */
+  countQueued(bytes: number): void;
+  /** So much was written: recovery points are due after a while. */
+  countWritten(bytes: number): void;
+  /** A fault after which nothing more can be promised. */
+  fail(failure: StorageFailure): void;
+  /** Stores recovery points and start offsets of all logs, durably. */
+  storeOffsets(): Promise<void>;
+  /** Removes a retired segment's files after `delayMs` and when its last reader left. */
+  removeLater(segment: Segment, delayMs: number): void;
+  /** A sealed segment's indexes were used: others may have to go. */
+  touchIndexes(segment: Segment): void;
+}
+
+export interface LogParts {
+  readonly id: LogId;
+  directory: string;
+  readonly runtime: StorageRuntime;
+  readonly storage: StorageConfig;
+  readonly services: LogServices;
+  config: LogConfig;
+  readonly marks: OffsetMarks;
+  /** By base offset; never empty; the last one is active. */
+  segments: Segment[];
+  readonly epochs: LeaderEpochs;
+  /** The epochs changed since they were stored. */
+  areEpochsDirty: boolean;
+  readonly producers: ProducerState;
+  /** Bytes written since the last producer snapshot. */
+  bytesSinceSnapshot: number;
+  readonly tail: LogTail;
+  /** Changes whenever offsets may name other bytes than before. */
+  truncations: number;
+  /** The log is closed or deleted, or the directory failed: a round in flight must not touch the state any more. */
+  isOffline: boolean;
+  /** Why the log is quarantined. */
+  damage: string | undefined;
+}
+
+export function activeSegment(log: Pick<LogParts, "segments">): Segment {
+  return log.segments.at(-1) as Segment;
+}
+
+/** The segment that holds `offset`, or would: the last one that begins at or before it. */
+export function segmentAt(log: Pick<LogParts, "segments">, offset: number): Segment {
+  let low = 0;
+  let high = log.segments.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((log.segments[middle] as Segment).baseOffset <= offset) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return log.segments[Math.max(0, low - 1)] as Segment;
+}
+
+export function segmentPlace(
+  log: Pick<LogParts, "runtime" | "directory">,
+  baseOffset: number,
+): IndexPlace {
+  const { fileSystem, compute } = log.runtime;
+  return { fileSystem, compute, directory: log.directory, baseOffset };
+}
+
+export function logName(id: Pick<LogId, "topic" | "partition">): string {
+  return `${id.topic}-${id.partition}`;
+}

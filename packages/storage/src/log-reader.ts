@@ -1,0 +1,277 @@
+// Reading a log: from the tail in memory when it is there, else from one segment's file; and finding offsets by
+// timestamp. Changes nothing but its own memory of where sequential readers are.
+
+import {
+  type BatchHeader,
+  MillraceError,
+  RECORD_BATCH_HEADER_BYTES,
+  readBatch,
+} from "@millrace/protocol";
+import { scanBatches } from "./batch-scanner.js";
+import { activeSegment, type LogParts, segmentAt } from "./log-parts.js";
+import type { LogSlice, ReadOptions, TimestampOffset } from "./log-types.js";
+import type { Segment } from "./segment.js";
+import { readSegment, SegmentDamage } from "./segment-reader.js";
+
+/** How many sequential readers of one log are remembered. */
+const CURSORS_MAX = 64;
+/** A compressed batch may not expand to more while its records are searched. */
+const DECOMPRESSED_BYTES_MAX = 256 * 1024 * 1024;
+
+interface Cursor {
+  readonly segment: Segment;
+  readonly position: number;
+}
+
+export class LogReader {
+  readonly #log: LogParts;
+  /** By the offset a sequential reader asks for next. */
+  readonly #cursors = new Map<number, Cursor>();
+
+  constructor(log: LogParts) {
+    this.#log = log;
+  }
+
+  /** The caller checked the range. Synchronous when the tail holds the offset. */
+  read(options: ReadOptions): LogSlice | Promise<LogSlice> {
+    const endOffset = Math.min(options.endOffset, this.#log.marks.end);
+    if (options.offset >= endOffset) {
+      return { chunks: [], sizeBytes: 0, nextOffset: options.offset };
+    }
+    return this.#readTail({ ...options, endOffset }) ?? this.#readFile({ ...options, endOffset });
+  }
+
+  #readTail(options: ReadOptions): LogSlice | undefined {
+    const batches = this.#log.tail.from(options.offset);
+    if (batches === undefined) {
+      return undefined;
+    }
+    const chunks: Uint8Array[] = [];
+    let sizeBytes = 0;
+    let nextOffset = options.offset;
+    for (const { bytes, header } of batches) {
+      const fits =
+        sizeBytes + bytes.byteLength <= options.maxBytes ||
+        (chunks.length === 0 && options.minOneBatch);
+      if (!fits || header.lastOffset >= options.endOffset) {
+        break;
+      }
+      chunks.push(bytes);
+      sizeBytes += bytes.byteLength;
+      nextOffset = header.lastOffset + 1;
+    }
+    return { chunks, sizeBytes, nextOffset };
+  }
+
+  async #readFile(options: ReadOptions): Promise<LogSlice> {
+    const log = this.#log;
+    const { truncations } = log;
+    const segment = segmentAt(log, options.offset);
+    segment.enter();
+    try {
+      const start = await this.#startOf(segment, options.offset);
+      const slice = await readSegment({
+        ...options,
+        ...start,
+        segment,
+        epochs: log.epochs,
+        compute: log.runtime.compute,
+      });
+      if (
+        slice.sizeBytes === 0 &&
+        log.damage !== undefined &&
+        options.offset >= segment.endOffset
+      ) {
+        throw new MillraceError("PARTITION_QUARANTINED", log.damage);
+      }
+      if (slice.sizeBytes > 0 && slice.nextPosition < segment.sizeBytes) {
+        this.#remember(slice.nextOffset, { segment, position: slice.nextPosition });
+      }
+      return slice;
+    } catch (error) {
+      if (error instanceof SegmentDamage && truncations !== log.truncations) {
+        throw new MillraceError("OFFSET_OUT_OF_RANGE", "the log was truncated during the read", {
+          retriable: true,
+        });
+      }
+      throw error;
+    } finally {
+      segment.leave();
+    }
+  }
+
+  async #startOf(
+    segment: Segment,
+    offset: number,
+  ): Promise<{ from: number; fromOffset: number | undefined; slackBytes: number }> {
+    const cursor = this.#cursors.get(offset);
+    if (cursor?.segment === segment) {
+      this.#cursors.delete(offset);
+      return { from: cursor.position, fromOffset: offset, slackBytes: 0 };
+    }
+    const { segmentBytes, indexIntervalBytes } = this.#log.config;
+    const indexes = await segment.indexes(indexIntervalBytes);
+    this.#touch(segment);
+    const entry = indexes.offsets.lookup(offset);
+    const slackBytes = Math.min(indexIntervalBytes, segmentBytes);
+    return entry === undefined
+      ? { from: 0, fromOffset: segment.baseOffset, slackBytes }
+      : { from: entry.position, fromOffset: undefined, slackBytes };
+  }
+
+  #remember(offset: number, cursor: Cursor): void {
+    this.#cursors.set(offset, cursor);
+    for (const oldest of this.#cursors.keys()) {
+      if (this.#cursors.size <= CURSORS_MAX) {
+        break;
+      }
+      this.#cursors.delete(oldest);
+    }
+  }
+
+  /** After a truncation positions mean nothing any more. */
+  forgetCursors(): void {
+    this.#cursors.clear();
+  }
+
+  /** The first record at or beyond the log start whose timestamp is at least `timestampMs`, among those written. */
+  async offsetForTimestamp(timestampMs: number): Promise<TimestampOffset | undefined> {
+    for (const segment of this.#log.segments) {
+      const mayHold =
+        segment.endOffset > this.#log.marks.start && segment.maxTimestamp >= timestampMs;
+      const found = mayHold ? await this.#searchSegment(segment, timestampMs) : undefined;
+      if (found !== undefined) {
+        return found;
+      }
+    }
+    return undefined;
+  }
+
+  /** The first record with the largest timestamp of all that are written (KIP-734). */
+  async maxTimestampOffset(): Promise<TimestampOffset | undefined> {
+    const live = this.#log.segments.filter(
+      (segment) => segment.endOffset > this.#log.marks.start && segment.maxTimestamp >= 0,
+    );
+    const largest = live.reduce((max, segment) => Math.max(max, segment.maxTimestamp), -1);
+    const found = largest < 0 ? undefined : await this.offsetForTimestamp(largest);
+    if (found !== undefined || largest < 0) {
+      return found;
+    }
+    // The record that had it lies before the log start: look at what is left, batch by batch.
+    return await this.#scanForMaxTimestamp(live);
+  }
+
+  async #scanForMaxTimestamp(segments: readonly Segment[]): Promise<TimestampOffset | undefined> {
+    let largest = -1;
+    for (const segment of segments) {
+      await this.#withSegment(segment, async () => {
+        await this.#visitRecords(segment, { from: 0, minTimestamp: 0 }, (record) => {
+          largest = Math.max(largest, record.timestamp);
+          return undefined;
+        });
+      });
+    }
+    return largest < 0 ? undefined : await this.offsetForTimestamp(largest);
+  }
+
+  async #searchSegment(
+    segment: Segment,
+    timestampMs: number,
+  ): Promise<TimestampOffset | undefined> {
+    return await this.#withSegment(segment, async () => {
+      const indexes = await segment.indexes(this.#log.config.indexIntervalBytes);
+      this.#touch(segment);
+      const known = indexes.times.lookup(timestampMs);
+      // All batches before the one the entry names have smaller timestamps.
+      const from = known === undefined ? 0 : (indexes.offsets.lookup(known.offset)?.position ?? 0);
+      let found: TimestampOffset | undefined;
+      await this.#visitRecords(segment, { from, minTimestamp: timestampMs }, (record) => {
+        found = record;
+        return false;
+      });
+      return found;
+    });
+  }
+
+  /** Visits the live records with at least `minTimestamp`, until the visitor returns false. */
+  async #visitRecords(
+    segment: Segment,
+    range: { readonly from: number; readonly minTimestamp: number },
+    visit: (record: TimestampOffset) => boolean | undefined,
+  ): Promise<void> {
+    const { start } = this.#log.marks;
+    let { from } = range;
+    for (;;) {
+      const batch = await this.#findBatch(segment, from, (header) => {
+        return header.maxTimestamp >= range.minTimestamp && header.lastOffset >= start;
+      });
+      if (batch === undefined) {
+        return;
+      }
+      const { compute } = this.#log.runtime;
+      const options = { compute, maxDecompressedBytes: DECOMPRESSED_BYTES_MAX };
+      for (const { offset, timestamp } of await readBatch(batch.bytes, 0, options)) {
+        const counts = offset >= start && timestamp >= range.minTimestamp;
+        if (counts && visit({ offset, timestamp }) === false) {
+          return;
+        }
+      }
+      from = batch.endPosition;
+    }
+  }
+
+  /** The first batch from `from` on that `accept` takes, verified. */
+  async #findBatch(
+    segment: Segment,
+    from: number,
+    accept: (header: BatchHeader) => boolean,
+  ): Promise<{ bytes: Uint8Array; endPosition: number } | undefined> {
+    const file = await segment.file();
+    let found: { header: BatchHeader; position: number } | undefined;
+    const end = await scanBatches({
+      file,
+      from,
+      to: segment.sizeBytes,
+      visit: ({ header, position }) => {
+        found = accept(header) ? { header, position } : undefined;
+        return found === undefined ? undefined : false;
+      },
+    });
+    if (end.problem !== undefined) {
+      throw new SegmentDamage(segment.path, end.position, end.problem);
+    }
+    if (found === undefined) {
+      return undefined;
+    }
+    const { header, position } = found;
+    const slice = await readSegment({
+      segment,
+      offset: header.baseOffset,
+      maxBytes: Math.max(header.sizeBytes, RECORD_BATCH_HEADER_BYTES),
+      endOffset: header.lastOffset + 1,
+      minOneBatch: true,
+      from: position,
+      fromOffset: header.baseOffset,
+      slackBytes: 0,
+      epochs: this.#log.epochs,
+      compute: this.#log.runtime.compute,
+    });
+    const [bytes] = slice.chunks;
+    return bytes === undefined ? undefined : { bytes, endPosition: position + header.sizeBytes };
+  }
+
+  async #withSegment<T>(segment: Segment, use: () => Promise<T>): Promise<T> {
+    segment.enter();
+    try {
+      return await use();
+    } finally {
+      segment.leave();
+    }
+  }
+
+  #touch(segment: Segment): void {
+    if (segment !== activeSegment(this.#log)) {
+      this.#log.services.touchIndexes(segment);
+    }
+  }
+}

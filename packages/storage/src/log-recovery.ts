@@ -1,0 +1,210 @@
+// Opening one log: its segments (segment-recovery.ts), epochs, marks and producers. Decides what is a torn tail (cut),
+// what is damage (quarantine), and finishes what a crash interrupted.
+
+import { scanBatches } from "./batch-scanner.js";
+import { LeaderEpochs } from "./core/leader-epochs.js";
+import { OffsetMarks } from "./core/offset-marks.js";
+import type { ProducerState } from "./core/producer-state.js";
+import {
+  DELETED_SUFFIX,
+  EPOCH_CHECKPOINT_FILE,
+  LOG_SUFFIX,
+  parseSegmentFileName,
+  TEMPORARY_SUFFIX,
+} from "./core/segment-name.js";
+import { decodeEpochCheckpoint } from "./core/text-checkpoints.js";
+import { readTextIfPresent, removeIfPresent } from "./files.js";
+import type { LogConfig } from "./log-config.js";
+import { type LogParts, type LogServices, segmentPlace } from "./log-parts.js";
+import type { LogId, RecoveryReport } from "./log-types.js";
+import { replayProducers } from "./producer-replay.js";
+import { removeSnapshotsBeyond } from "./producer-snapshots.js";
+import { Segment } from "./segment.js";
+import { type ActiveRecovery, recoverActive, recoverSealed } from "./segment-recovery.js";
+import type { StorageConfig, StorageRuntime } from "./storage-config.js";
+import { LogTail, type TailCache } from "./tail-cache.js";
+
+export interface LogEnvironment {
+  readonly runtime: StorageRuntime;
+  readonly storage: StorageConfig;
+  readonly services: LogServices;
+  readonly tailCache: TailCache;
+  readonly createProducerState: () => ProducerState;
+}
+
+export interface RecoverLogOptions {
+  readonly environment: LogEnvironment;
+  readonly id: LogId;
+  readonly directory: string;
+  readonly config: LogConfig;
+  /** From the checkpoint; 0 when it has none. */
+  readonly recoveryPoint: number;
+  /** From the checkpoint; undefined when that is lost, so that nothing can be concluded from it. */
+  readonly logStartOffset: number | undefined;
+}
+
+export interface RecoveredLog {
+  readonly parts: LogParts;
+  readonly report: RecoveryReport;
+}
+
+interface RecoveredSegments {
+  readonly segments: Segment[];
+  readonly active: Omit<ActiveRecovery, "segment">;
+  readonly damage: string | undefined;
+}
+
+export async function recoverLog(options: RecoverLogOptions): Promise<RecoveredLog> {
+  const { environment, id, directory } = options;
+  const { fileSystem, compute } = environment.runtime;
+  const bases = await findSegments(options);
+  const storedEpochs = await loadEpochs(options);
+  const found = await recoverSegments(options, bases, storedEpochs);
+  const { active, segments, damage } = found;
+  const end = segments.at(-1)?.endOffset ?? 0;
+  // A damaged log ends where it once was known to end, so that nobody reads less without noticing.
+  const logEnd = damage === undefined ? end : Math.max(end, options.recoveryPoint);
+  const start = Math.max(options.logStartOffset ?? 0, segments[0]?.baseOffset ?? 0);
+  const parts: LogParts = {
+    id,
+    directory,
+    runtime: environment.runtime,
+    storage: environment.storage,
+    services: environment.services,
+    config: options.config,
+    marks: new OffsetMarks(Math.min(start, logEnd), logEnd),
+    segments,
+    epochs: storedEpochs ?? (await rebuildEpochs(segments)),
+    areEpochsDirty: storedEpochs === undefined,
+    producers: environment.createProducerState(),
+    bytesSinceSnapshot: 0,
+    tail: new LogTail(environment.tailCache),
+    truncations: 0,
+    isOffline: false,
+    damage,
+  };
+  if (damage === undefined) {
+    parts.areEpochsDirty = parts.epochs.truncateFromEnd(end) || parts.areEpochsDirty;
+    await removeSnapshotsBeyond({ fileSystem, compute, directory }, end);
+  }
+  await replayProducers(parts, logEnd);
+  const { verifiedBytes, cutBytes, cutReason } = active;
+  const report = { ...id, verifiedBytes, cutBytes, cutReason, damage };
+  return { parts, report };
+}
+
+/** Base offsets in order. Leftovers of interrupted steps and segments wholly before the log start are removed. */
+async function findSegments(options: RecoverLogOptions): Promise<number[]> {
+  const { fileSystem } = options.environment.runtime;
+  const bases: number[] = [];
+  for (const { name } of await fileSystem.readDirectory(options.directory)) {
+    if (name.endsWith(DELETED_SUFFIX) || name.endsWith(TEMPORARY_SUFFIX)) {
+      await removeIfPresent(fileSystem, `${options.directory}/${name}`);
+      continue;
+    }
+    const parsed = parseSegmentFileName(name);
+    if (parsed?.suffix === LOG_SUFFIX) {
+      bases.push(parsed.baseOffset);
+    }
+  }
+  bases.sort((left, right) => left - right);
+  const start = options.logStartOffset ?? 0;
+  const isBeforeStart = (index: number): boolean => (bases[index + 1] ?? Infinity) <= start;
+  for (const [index, base] of bases.entries()) {
+    if (isBeforeStart(index)) {
+      const summary = {
+        logBytes: 0,
+        endOffset: base,
+        maxTimestamp: -1,
+        maxTimestampOffset: -1,
+        firstTimestamp: -1,
+      };
+      const place = segmentPlace(partsPlace(options), base);
+      const segment = new Segment({ ...place, summary, modifiedMs: 0 });
+      await segment.retire();
+      await segment.remove();
+    }
+  }
+  return bases.filter((_, index) => !isBeforeStart(index));
+}
+
+async function recoverSegments(
+  options: RecoverLogOptions,
+  bases: readonly number[],
+  epochs: LeaderEpochs | undefined,
+): Promise<RecoveredSegments> {
+  const place = (base: number) => segmentPlace(partsPlace(options), base);
+  const { indexIntervalBytes } = options.config;
+  const segments: Segment[] = [];
+  let damage = missingStart(options, bases);
+  for (const [index, base] of bases.slice(0, -1).entries()) {
+    const endOffset = bases[index + 1] ?? 0;
+    const sealed = await recoverSealed(place(base), { endOffset, indexIntervalBytes });
+    segments.push(sealed.segment);
+    damage ??= sealed.damage;
+  }
+  const last = bases.at(-1);
+  if (last === undefined) {
+    segments.push(await createFirst(options));
+    return { segments, active: untouched, damage };
+  }
+  // Every segment but the last was synced before its successor was created.
+  const recoveryPoint = Math.max(options.recoveryPoint, last);
+  const active = await recoverActive(place(last), { recoveryPoint, epochs, indexIntervalBytes });
+  damage ??= active.damage;
+  const isBehindStart = active.segment.endOffset < (options.logStartOffset ?? 0);
+  if (damage === undefined && isBehindStart) {
+    // With flush=os a power cut may take records back that were deleted before: nothing of the log is left.
+    return { segments: [await createFirst(options)], active, damage };
+  }
+  segments.push(active.segment);
+  return { segments, active, damage };
+}
+
+const untouched = { verifiedBytes: 0, cutBytes: 0, cutReason: undefined, damage: undefined };
+
+/** Segments are removed only after the new log start was stored: one that lies beyond it means that some are lost. */
+function missingStart(options: RecoverLogOptions, bases: readonly number[]): string | undefined {
+  const [first] = bases;
+  const { logStartOffset, recoveryPoint, directory } = options;
+  if (logStartOffset !== undefined && first !== undefined && first > logStartOffset) {
+    return `${directory}: the segments from ${logStartOffset} to ${first} are missing`;
+  }
+  const isGone = first === undefined && recoveryPoint > (logStartOffset ?? 0);
+  return isGone ? `${directory}: all segments up to ${recoveryPoint} are missing` : undefined;
+}
+
+async function createFirst(options: RecoverLogOptions): Promise<Segment> {
+  const base = options.logStartOffset ?? 0;
+  const segment = await Segment.create(segmentPlace(partsPlace(options), base));
+  await options.environment.runtime.fileSystem.syncDirectory(options.directory);
+  return segment;
+}
+
+async function loadEpochs(options: RecoverLogOptions): Promise<LeaderEpochs | undefined> {
+  const { fileSystem } = options.environment.runtime;
+  const text = await readTextIfPresent(fileSystem, `${options.directory}/${EPOCH_CHECKPOINT_FILE}`);
+  const entries = text === undefined ? undefined : decodeEpochCheckpoint(text);
+  return entries === undefined ? undefined : new LeaderEpochs(entries);
+}
+
+/** The checkpoint file is lost: the batches say it all, at the price of walking over them. */
+async function rebuildEpochs(segments: readonly Segment[]): Promise<LeaderEpochs> {
+  const epochs = new LeaderEpochs();
+  for (const segment of segments) {
+    await scanBatches({
+      file: await segment.file(),
+      from: 0,
+      to: segment.sizeBytes,
+      visit: ({ header }) => {
+        epochs.assign(header.leaderEpoch, header.baseOffset);
+        return undefined;
+      },
+    });
+  }
+  return epochs;
+}
+
+function partsPlace(options: RecoverLogOptions): Pick<LogParts, "runtime" | "directory"> {
+  return { runtime: options.environment.runtime, directory: options.directory };
+}

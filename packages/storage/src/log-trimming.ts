@@ -1,0 +1,116 @@
+// Making a log shorter: at the front by retention and deleteRecords, at the back by truncation. The order of steps is
+// what makes a crash at any point harmless: the new bound is stored first, the files go after.
+// Runs while the log does nothing else (`Log` sees to it).
+
+import { scanBatches } from "./batch-scanner.js";
+import { roll, storeEpochs } from "./commit-round.js";
+import { BatchSequence } from "./core/batch-sequence.js";
+import { planRetention } from "./core/retention-plan.js";
+import { LOG_SUFFIX, segmentFileName } from "./core/segment-name.js";
+import { activeSegment, type LogParts, segmentAt, segmentPlace } from "./log-parts.js";
+import { replayProducers } from "./producer-replay.js";
+import { removeSnapshotsBeyond } from "./producer-snapshots.js";
+import type { Segment } from "./segment.js";
+import { SegmentIndexes } from "./segment-indexes.js";
+
+/** Removes what retention.ms and retention.bytes no longer keep. Returns the bytes removed. */
+export async function trimByRetention(log: LogParts, nowMs: number): Promise<number> {
+  const count = planRetention(log.segments, {
+    retentionMs: log.config.retentionMs,
+    retentionBytes: log.config.retentionBytes,
+    logStartOffset: log.marks.start,
+    highWatermark: log.marks.flushed,
+    nowMs,
+  });
+  if (count === 0) {
+    return 0;
+  }
+  if (count === log.segments.length) {
+    await roll(log);
+  }
+  const first = log.segments[count] as Segment;
+  return await trimFront(log, Math.max(log.marks.start, first.baseOffset));
+}
+
+/** The log begins at `startOffset` from now on; segments that lie wholly before it are removed. */
+export async function trimFront(log: LogParts, startOffset: number): Promise<number> {
+  log.marks.startMoved(startOffset);
+  await log.services.storeOffsets();
+  if (log.epochs.truncateFromStart(startOffset)) {
+    log.areEpochsDirty = true;
+    await storeEpochs(log);
+  }
+  const isBefore = (segment: Segment): boolean =>
+    segment !== activeSegment(log) && segment.endOffset <= startOffset;
+  const removed = log.segments.filter(isBefore);
+  log.segments = log.segments.filter((segment) => !removed.includes(segment));
+  let bytes = 0;
+  for (const segment of removed) {
+    bytes += segment.sizeBytes;
+    await retire(log, segment);
+  }
+  return bytes;
+}
+
+/**
+ * Cuts everything from the batch that contains `offset` on; nothing may be pending. The lowered recovery point is
+ * stored first: a log that is shorter than its recovery point would count as damaged.
+ */
+export async function trimBack(log: LogParts, offset: number): Promise<void> {
+  const segment = segmentAt(log, offset);
+  const indexes = await indexPrefix(log, segment, offset);
+  const end = Math.max(indexes.endOffset, segment.baseOffset);
+  log.truncations++;
+  log.tail.clear();
+  log.marks.truncated(end);
+  await log.services.storeOffsets();
+  const { fileSystem, compute } = log.runtime;
+  const removed = log.segments.slice(log.segments.indexOf(segment) + 1).reverse();
+  log.segments = log.segments.slice(0, log.segments.indexOf(segment) + 1);
+  for (const later of removed) {
+    await retire(log, later);
+  }
+  const file = await segment.file();
+  await file.truncate(indexes.logBytes);
+  await file.sync();
+  segment.replaceIndexes(indexes);
+  await indexes.store({ sync: false });
+  await fileSystem.syncDirectory(log.directory);
+  if (log.epochs.truncateFromEnd(end)) {
+    log.areEpochsDirty = true;
+    await storeEpochs(log);
+  }
+  const place = { fileSystem, compute, directory: log.directory };
+  await removeSnapshotsBeyond(place, end);
+  await replayProducers(log, end);
+}
+
+/** The indexes of the segment as it will be when it ends before the batch that contains `offset`. */
+async function indexPrefix(
+  log: LogParts,
+  segment: Segment,
+  offset: number,
+): Promise<SegmentIndexes> {
+  const indexes = new SegmentIndexes(segmentPlace(log, segment.baseOffset));
+  await scanBatches({
+    file: await segment.file(),
+    from: 0,
+    to: segment.sizeBytes,
+    sequence: new BatchSequence(segment.baseOffset),
+    visit: ({ header }) => {
+      if (header.lastOffset >= offset) {
+        return false;
+      }
+      indexes.add(header, log.config.indexIntervalBytes);
+      return undefined;
+    },
+  });
+  return indexes;
+}
+
+async function retire(log: LogParts, segment: Segment): Promise<void> {
+  await segment.retire();
+  log.services.removeLater(segment, log.config.fileDeleteDelayMs);
+  const name = segmentFileName(segment.baseOffset, LOG_SUFFIX);
+  log.runtime.logger.debug({ directory: log.directory, segment: name }, "segment removed");
+}

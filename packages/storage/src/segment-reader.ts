@@ -1,0 +1,188 @@
+// Reads whole batches from a segment's file: one positional read, every batch verified before it is handed out.
+// The bytes come back as they are on disk; damage comes back as `SegmentDamage`.
+
+import {
+  type BatchHeader,
+  isBatchCrcValid,
+  isMillraceError,
+  RECORD_BATCH_HEADER_BYTES,
+  readBatchHeader,
+} from "@millrace/protocol";
+import type { Compute } from "@millrace/runtime";
+import { BatchSequence } from "./core/batch-sequence.js";
+import type { LeaderEpochs } from "./core/leader-epochs.js";
+import type { LogSlice } from "./log-types.js";
+import type { Segment } from "./segment.js";
+
+/** The file does not hold what was written. */
+export class SegmentDamage extends Error {
+  override readonly name = "SegmentDamage";
+  readonly path: string;
+  readonly position: number;
+
+  constructor(path: string, position: number, problem: string) {
+    super(`${path}: the batch at byte ${position} is damaged: ${problem}`);
+    this.path = path;
+    this.position = position;
+  }
+}
+
+export interface SegmentReadOptions {
+  readonly segment: Segment;
+  readonly offset: number;
+  readonly maxBytes: number;
+  /** Exclusive. */
+  readonly endOffset: number;
+  readonly minOneBatch: boolean;
+  /** Where the batch with `offset` begins, or one before it. */
+  readonly from: number;
+  /** Base offset of the batch at `from`; undefined when only its place is known. */
+  readonly fromOffset: number | undefined;
+  /** Bytes that may lie between `from` and the batch with `offset`. */
+  readonly slackBytes: number;
+  readonly epochs: LeaderEpochs;
+  readonly compute: Pick<Compute, "crc32c">;
+}
+
+export interface SegmentSlice extends LogSlice {
+  /** Where the next read begins in the file. */
+  readonly nextPosition: number;
+}
+
+/** @throws SegmentDamage */
+export async function readSegment(options: SegmentReadOptions): Promise<SegmentSlice> {
+  const { segment } = options;
+  const file = await segment.file();
+  let position = options.from;
+  let expectedOffset = options.fromOffset;
+  let lengthWanted = Math.max(options.maxBytes, RECORD_BATCH_HEADER_BYTES) + options.slackBytes;
+  const endPosition = segment.sizeBytes;
+  while (position < endPosition) {
+    const length = Math.min(lengthWanted, endPosition - position);
+    const bytes = new Uint8Array(length);
+    if ((await file.read(bytes, position)) < length) {
+      throw new SegmentDamage(segment.path, position, "the file is shorter than it was");
+    }
+    const found = collect({ ...options, bytes, position, expectedOffset });
+    if (found.slice !== undefined) {
+      return found.slice;
+    }
+    if (found.passedBytes === 0 && length === endPosition - position) {
+      throw new SegmentDamage(segment.path, position, "it is longer than the file");
+    }
+    // The batch asked for begins behind these bytes, or does not fit into them.
+    position += found.passedBytes;
+    expectedOffset = found.nextOffset;
+    lengthWanted = Math.max(lengthWanted, found.neededBytes);
+  }
+  return { chunks: [], sizeBytes: 0, nextOffset: options.offset, nextPosition: position };
+}
+
+interface CollectOptions extends SegmentReadOptions {
+  readonly bytes: Uint8Array;
+  readonly position: number;
+  readonly expectedOffset: number | undefined;
+}
+
+interface Collected {
+  /** Undefined: read again, further on or more. */
+  readonly slice: SegmentSlice | undefined;
+  readonly passedBytes: number;
+  readonly nextOffset: number | undefined;
+  readonly neededBytes: number;
+}
+
+function collect(options: CollectOptions): Collected {
+  const { bytes, position, offset } = options;
+  const walk = new Walk(options);
+  let start = 0;
+  let end = 0;
+  let nextOffset = offset;
+  for (;;) {
+    const header = walk.peek();
+    const isPartial = header === undefined || end + header.sizeBytes > bytes.length;
+    if (isPartial && start === end) {
+      const mayBeEmpty =
+        header !== undefined &&
+        header.lastOffset >= offset &&
+        header.sizeBytes > options.maxBytes &&
+        !options.minOneBatch;
+      if (!mayBeEmpty) {
+        return {
+          slice: undefined,
+          passedBytes: start,
+          nextOffset: walk.expectedOffset,
+          neededBytes: header?.sizeBytes ?? RECORD_BATCH_HEADER_BYTES,
+        };
+      }
+    }
+    if (isPartial || header.lastOffset >= options.endOffset) {
+      break;
+    }
+    if (header.lastOffset < offset) {
+      walk.take(header, false);
+      start = walk.at;
+      end = walk.at;
+      continue;
+    }
+    const isFirst = start === end;
+    const fits = end + header.sizeBytes - start <= options.maxBytes;
+    if (!fits && !(isFirst && options.minOneBatch)) {
+      break;
+    }
+    walk.take(header, true);
+    end = walk.at;
+    nextOffset = header.lastOffset + 1;
+  }
+  const chunks = end === start ? [] : [bytes.subarray(start, end)];
+  const slice = { chunks, sizeBytes: end - start, nextOffset, nextPosition: position + end };
+  return { slice, passedBytes: 0, nextOffset, neededBytes: 0 };
+}
+
+/** Steps from batch to batch through the bytes read, checking each. */
+class Walk {
+  at = 0;
+  readonly #options: CollectOptions;
+  #sequence: BatchSequence | undefined;
+
+  constructor(options: CollectOptions) {
+    this.#options = options;
+    const { expectedOffset, epochs } = options;
+    this.#sequence =
+      expectedOffset === undefined ? undefined : new BatchSequence(expectedOffset, epochs);
+  }
+
+  get expectedOffset(): number | undefined {
+    return this.#sequence?.nextOffset;
+  }
+
+  /** The header at the current place; undefined when it is not all there. */
+  peek(): BatchHeader | undefined {
+    const { bytes } = this.#options;
+    if (bytes.length - this.at < RECORD_BATCH_HEADER_BYTES) {
+      return undefined;
+    }
+    try {
+      return readBatchHeader(bytes, this.at);
+    } catch (error) {
+      throw isMillraceError(error) ? this.#damage("it is not a batch header") : error;
+    }
+  }
+
+  take(header: BatchHeader, verifyCrc: boolean): void {
+    const { bytes, compute, epochs } = this.#options;
+    this.#sequence ??= new BatchSequence(header.baseOffset, epochs);
+    const problem = this.#sequence.accept(header);
+    if (problem !== undefined) {
+      throw this.#damage(problem);
+    }
+    if (verifyCrc && !isBatchCrcValid(bytes, this.at, compute)) {
+      throw this.#damage("it does not have the CRC it claims");
+    }
+    this.at += header.sizeBytes;
+  }
+
+  #damage(problem: string): SegmentDamage {
+    return new SegmentDamage(this.#options.segment.path, this.#options.position + this.at, problem);
+  }
+}

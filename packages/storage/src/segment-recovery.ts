@@ -1,0 +1,224 @@
+// Opening one segment after a stop of any kind. A sealed segment is taken at its index state's word, or its headers
+// are walked. The active one is trusted up to the recovery point; what lies beyond is verified batch by batch, written
+// again and synced before it counts: after a failed sync the page cache shows bytes that the disk does not have.
+
+import { isMillraceError, RECORD_BATCH_HEADER_BYTES, readBatchHeader } from "@millrace/protocol";
+import type { FileHandle } from "@millrace/runtime";
+import { scanBatches } from "./batch-scanner.js";
+import { BatchSequence } from "./core/batch-sequence.js";
+import type { LeaderEpochs } from "./core/leader-epochs.js";
+import { LOG_SUFFIX, segmentFileName } from "./core/segment-name.js";
+import { CHUNK_BYTES, readFully, writeFully } from "./files.js";
+import { Segment } from "./segment.js";
+import { type IndexPlace, readIndexState, SegmentIndexes } from "./segment-indexes.js";
+
+export interface SealedRecovery {
+  readonly segment: Segment;
+  /** Why the segment is not whole; undefined when it is. */
+  readonly damage: string | undefined;
+}
+
+/** @param endOffset the next segment's base offset: where this one must end */
+export async function recoverSealed(
+  place: IndexPlace,
+  options: { readonly endOffset: number; readonly indexIntervalBytes: number },
+): Promise<SealedRecovery> {
+  const path = `${place.directory}/${segmentFileName(place.baseOffset, LOG_SUFFIX)}`;
+  const { size, modifiedMs } = await place.fileSystem.status(path);
+  const state = await readIndexState(place);
+  if (state?.logBytes === size && state.endOffset === options.endOffset) {
+    return { segment: new Segment({ ...place, summary: state, modifiedMs }), damage: undefined };
+  }
+  const indexes = new SegmentIndexes(place);
+  const file = await place.fileSystem.open(path, "read");
+  try {
+    const end = await scanBatches({
+      file,
+      from: 0,
+      to: size,
+      sequence: new BatchSequence(place.baseOffset),
+      visit: ({ header }) => {
+        indexes.add(header, options.indexIntervalBytes);
+        return undefined;
+      },
+    });
+    indexes.finish();
+    const isWhole = end.problem === undefined && indexes.endOffset === options.endOffset;
+    if (isWhole) {
+      await indexes.store({ sync: true });
+    }
+    const damage = isWhole
+      ? undefined
+      : `${path}: the batch at byte ${end.position} is damaged: ${end.problem ?? `records up to ${options.endOffset} are missing`}`;
+    // A damaged segment keeps its full size, so that a read of what follows the damage meets it.
+    const summary = {
+      logBytes: size,
+      endOffset: options.endOffset,
+      maxTimestamp: indexes.maxTimestamp,
+      maxTimestampOffset: indexes.maxTimestampOffset,
+      firstTimestamp: indexes.firstTimestamp,
+    };
+    return { segment: new Segment({ ...place, summary, modifiedMs }), damage };
+  } finally {
+    await file.close();
+  }
+}
+
+export interface ActiveRecovery {
+  readonly segment: Segment;
+  readonly verifiedBytes: number;
+  readonly cutBytes: number;
+  readonly cutReason: string | undefined;
+  readonly damage: string | undefined;
+}
+
+export interface ActiveRecoveryOptions {
+  /** Everything before it was on the disk once. */
+  readonly recoveryPoint: number;
+  /** What the checkpoint file says; undefined when it is lost. */
+  readonly epochs: LeaderEpochs | undefined;
+  readonly indexIntervalBytes: number;
+}
+
+export async function recoverActive(
+  place: IndexPlace,
+  options: ActiveRecoveryOptions,
+): Promise<ActiveRecovery> {
+  const path = `${place.directory}/${segmentFileName(place.baseOffset, LOG_SUFFIX)}`;
+  const { size, modifiedMs } = await place.fileSystem.status(path);
+  const file = await place.fileSystem.open(path, "readWrite");
+  try {
+    const trusted = await walkTrusted({ place, file, size, options });
+    const { indexes } = trusted;
+    const common = { summary: indexes, modifiedMs, indexes };
+    if (trusted.damage !== undefined) {
+      const segment = new Segment({ ...place, ...common });
+      const damage = `${path}: ${trusted.damage}`;
+      return { segment, damage, verifiedBytes: 0, cutBytes: 0, cutReason: undefined };
+    }
+    const from = indexes.logBytes;
+    const end = await scanBatches({
+      file,
+      from,
+      to: size,
+      verifyCrc: place.compute,
+      sequence: new BatchSequence(indexes.endOffset, options.epochs),
+      visit: ({ header }) => {
+        indexes.add(header, options.indexIntervalBytes);
+        return undefined;
+      },
+    });
+    await writeAgain(file, { from, to: end.position, size });
+    return {
+      segment: new Segment({ ...place, ...common }),
+      damage: undefined,
+      verifiedBytes: end.position - from,
+      cutBytes: size - end.position,
+      cutReason: end.problem,
+    };
+  } finally {
+    await file.close();
+  }
+}
+
+interface TrustedWalk {
+  readonly place: IndexPlace;
+  readonly file: FileHandle;
+  readonly size: number;
+  readonly options: ActiveRecoveryOptions;
+}
+
+interface TrustedPart {
+  /** Of everything before the recovery point; with damage, of everything before that. */
+  readonly indexes: SegmentIndexes;
+  readonly damage: string | undefined;
+}
+
+/** Finds the recovery point in the file: from the stored indexes if they lead there, else from the beginning. */
+async function walkTrusted(walk: TrustedWalk): Promise<TrustedPart> {
+  const stored = await loadRewound(walk);
+  if (stored !== undefined) {
+    const fromStored = await walkToRecoveryPoint(walk, stored);
+    if (fromStored.damage === undefined) {
+      return fromStored;
+    }
+  }
+  return await walkToRecoveryPoint(walk, new SegmentIndexes(walk.place));
+}
+
+async function loadRewound(walk: TrustedWalk): Promise<SegmentIndexes | undefined> {
+  const { place, file, size, options } = walk;
+  const indexes = await SegmentIndexes.load(place);
+  if (indexes === undefined) {
+    return undefined;
+  }
+  if (indexes.endOffset <= options.recoveryPoint && indexes.logBytes <= size) {
+    return indexes;
+  }
+  const entry = indexes.rewindBefore(options.recoveryPoint);
+  const bytes = entry && (await readFully(file, entry.position, RECORD_BATCH_HEADER_BYTES));
+  if (entry === undefined || bytes === undefined) {
+    return undefined;
+  }
+  try {
+    const header = readBatchHeader(bytes);
+    indexes.resumeAt(header.baseOffset);
+    return header.lastOffset === entry.lastOffset ? indexes : undefined;
+  } catch (error) {
+    if (isMillraceError(error)) {
+      return undefined;
+    }
+    throw error;
+  }
+}
+
+async function walkToRecoveryPoint(
+  walk: TrustedWalk,
+  indexes: SegmentIndexes,
+): Promise<TrustedPart> {
+  const { recoveryPoint, indexIntervalBytes } = walk.options;
+  if (indexes.endOffset >= recoveryPoint) {
+    return { indexes, damage: undefined };
+  }
+  const end = await scanBatches({
+    file: walk.file,
+    from: indexes.logBytes,
+    to: walk.size,
+    sequence: new BatchSequence(indexes.endOffset),
+    visit: ({ header }) => {
+      if (header.baseOffset >= recoveryPoint) {
+        return false;
+      }
+      indexes.add(header, indexIntervalBytes);
+      return undefined;
+    },
+  });
+  const isThere = indexes.endOffset === recoveryPoint;
+  const problem = end.problem ?? `records up to ${recoveryPoint} are missing`;
+  return {
+    indexes,
+    damage: isThere ? undefined : `the batch at byte ${end.position} is damaged: ${problem}`,
+  };
+}
+
+/** Cuts the file at `to`, and writes and syncs what lies between `from` and there. */
+async function writeAgain(
+  file: FileHandle,
+  range: { readonly from: number; readonly to: number; readonly size: number },
+): Promise<void> {
+  const { from, to, size } = range;
+  if (from === size) {
+    return;
+  }
+  if (to < size) {
+    await file.truncate(to);
+  }
+  for (let position = from; position < to; position += CHUNK_BYTES) {
+    const bytes = await readFully(file, position, Math.min(CHUNK_BYTES, to - position));
+    if (bytes === undefined) {
+      throw new Error(`${file.path}: the file shrank while it was recovered`);
+    }
+    await writeFully(file, [bytes], position);
+  }
+  await file.sync();
+}

@@ -1,0 +1,258 @@
+// One segment: a `.log` file of batches back to back, its indexes, and the readers that still need them. Knows
+// nothing about marks or recovery. The last segment of a log is active (its indexes stay in memory and grow), the
+// others are sealed (their indexes are loaded when somebody looks something up, and may be dropped again).
+
+import type { BatchHeader } from "@millrace/protocol";
+import type { FileHandle } from "@millrace/runtime";
+import { scanBatches } from "./batch-scanner.js";
+import { BatchSequence } from "./core/batch-sequence.js";
+import { INDEX_STATE_SUFFIX, type IndexState } from "./core/index-state.js";
+import {
+  DELETED_SUFFIX,
+  LOG_SUFFIX,
+  OFFSET_INDEX_SUFFIX,
+  segmentFileName,
+  TIME_INDEX_SUFFIX,
+} from "./core/segment-name.js";
+import { isFileError, removeIfPresent } from "./files.js";
+import { type IndexPlace, SegmentIndexes } from "./segment-indexes.js";
+
+/** All files of a segment, the one that makes it a segment first. */
+export const SEGMENT_SUFFIXES = [
+  LOG_SUFFIX,
+  OFFSET_INDEX_SUFFIX,
+  TIME_INDEX_SUFFIX,
+  INDEX_STATE_SUFFIX,
+] as const;
+
+export type SegmentSummary = Pick<
+  IndexState,
+  "logBytes" | "endOffset" | "maxTimestamp" | "maxTimestampOffset" | "firstTimestamp"
+>;
+
+export interface SegmentOptions extends IndexPlace {
+  readonly summary: SegmentSummary;
+  readonly modifiedMs: number;
+  /** Given for an active segment. */
+  readonly indexes?: SegmentIndexes | undefined;
+}
+
+export class Segment {
+  readonly baseOffset: number;
+  readonly modifiedMs: number;
+  readonly #place: IndexPlace;
+  #summary: SegmentSummary;
+  #indexes: SegmentIndexes | undefined;
+  #loading: Promise<SegmentIndexes> | undefined;
+  #file: Promise<FileHandle> | undefined;
+  #readers = 0;
+  #suffix = "";
+  #onIdle: (() => void) | undefined;
+
+  constructor(options: SegmentOptions) {
+    this.baseOffset = options.baseOffset;
+    this.modifiedMs = options.modifiedMs;
+    this.#place = options;
+    this.#summary = options.summary;
+    this.#indexes = options.indexes;
+  }
+
+  /** A new, empty, active segment. Durable after the directory is synced. */
+  static async create(place: IndexPlace): Promise<Segment> {
+    const indexes = new SegmentIndexes(place);
+    const segment = new Segment({ ...place, summary: indexes, modifiedMs: 0, indexes });
+    // An earlier attempt may have failed after it created the file (a full disk).
+    await removeIfPresent(place.fileSystem, segment.path);
+    const file = await place.fileSystem.open(segment.path, "createNew");
+    segment.#file = Promise.resolve(file);
+    return segment;
+  }
+
+  get path(): string {
+    const { directory, baseOffset } = this.#place;
+    return `${directory}/${segmentFileName(baseOffset, LOG_SUFFIX)}${this.#suffix}`;
+  }
+
+  get sizeBytes(): number {
+    return this.#summary.logBytes;
+  }
+
+  /** Exclusive. */
+  get endOffset(): number {
+    return this.#summary.endOffset;
+  }
+
+  get maxTimestamp(): number {
+    return this.#summary.maxTimestamp;
+  }
+
+  get maxTimestampOffset(): number {
+    return this.#summary.maxTimestampOffset;
+  }
+
+  get firstTimestamp(): number {
+    return this.#summary.firstTimestamp;
+  }
+
+  /** Bytes of indexes in memory that `rest` would free. */
+  get indexBytes(): number {
+    return this.#indexes?.sizeBytes ?? 0;
+  }
+
+  /** The open file; opened at first use. */
+  file(): Promise<FileHandle> {
+    if (this.#file === undefined) {
+      const opening = this.#place.fileSystem.open(this.path, "readWrite");
+      this.#file = opening;
+      opening.catch(() => {
+        this.#file = undefined;
+      });
+    }
+    return this.#file;
+  }
+
+  /** The active segment's indexes, which are always in memory. */
+  get activeIndexes(): SegmentIndexes {
+    if (this.#indexes === undefined) {
+      throw new Error(`${this.path} is not active`);
+    }
+    return this.#indexes;
+  }
+
+  /** Takes note of a batch that was written at the end. */
+  wrote(header: BatchHeader, indexIntervalBytes: number): void {
+    const indexes = this.activeIndexes;
+    indexes.add(header, indexIntervalBytes);
+    this.#summary = indexes;
+  }
+
+  /** The indexes, loaded or built again when they are not in memory. */
+  indexes(indexIntervalBytes: number): Promise<SegmentIndexes> {
+    if (this.#indexes !== undefined) {
+      return Promise.resolve(this.#indexes);
+    }
+    this.#loading ??= this.#loadIndexes(indexIntervalBytes).finally(() => {
+      this.#loading = undefined;
+    });
+    return this.#loading;
+  }
+
+  async #loadIndexes(indexIntervalBytes: number): Promise<SegmentIndexes> {
+    const loaded = await SegmentIndexes.load(this.#place);
+    const isComplete = loaded !== undefined && loaded.logBytes === this.sizeBytes;
+    const indexes = isComplete ? loaded : await this.#buildIndexes(indexIntervalBytes);
+    this.#indexes = indexes;
+    return indexes;
+  }
+
+  async #buildIndexes(indexIntervalBytes: number): Promise<SegmentIndexes> {
+    const indexes = new SegmentIndexes(this.#place);
+    await scanBatches({
+      file: await this.file(),
+      from: 0,
+      to: this.sizeBytes,
+      sequence: new BatchSequence(this.baseOffset),
+      visit: ({ header }) => {
+        indexes.add(header, indexIntervalBytes);
+        return undefined;
+      },
+    });
+    indexes.finish();
+    if (this.#suffix === "") {
+      await indexes.store({ sync: false });
+    }
+    return indexes;
+  }
+
+  /** Lets go of what can be had again: the indexes in memory, and the open file when nobody reads it. */
+  rest(): void {
+    this.#indexes = undefined;
+    const file = this.#file;
+    if (this.#readers === 0 && file !== undefined && this.#suffix === "") {
+      this.#file = undefined;
+      // Closing a file that was only read loses nothing, whatever the outcome.
+      void file.then((open) => open.close()).catch(() => undefined);
+    }
+  }
+
+  /** Takes the place of the indexes after the end of the file was cut. */
+  replaceIndexes(indexes: SegmentIndexes): void {
+    this.#indexes = indexes;
+    this.#summary = indexes;
+  }
+
+  /** The segment is complete: its indexes are stored durably, so that a start need not read the log. */
+  async seal(): Promise<void> {
+    const indexes = this.activeIndexes;
+    indexes.finish();
+    this.#summary = summaryOf(indexes);
+    await indexes.store({ sync: true });
+  }
+
+  /** While a reader is in, the file is neither closed nor removed. Pair with `leave`. */
+  enter(): void {
+    this.#readers++;
+  }
+
+  leave(): void {
+    this.#readers--;
+    if (this.#readers === 0) {
+      this.#onIdle?.();
+      this.#onIdle = undefined;
+    }
+  }
+
+  get hasReaders(): boolean {
+    return this.#readers > 0;
+  }
+
+  /** Renames all files to `.deleted`: after a restart they are no longer part of the log. Readers go on. */
+  async retire(): Promise<void> {
+    await this.file();
+    for (const suffix of SEGMENT_SUFFIXES) {
+      const { fileSystem, directory, baseOffset } = this.#place;
+      const path = `${directory}/${segmentFileName(baseOffset, suffix)}`;
+      try {
+        await fileSystem.rename(path, path + DELETED_SUFFIX);
+      } catch (error) {
+        if (!isFileError(error, "NOT_FOUND")) {
+          throw error;
+        }
+      }
+    }
+    this.#suffix = DELETED_SUFFIX;
+  }
+
+  /** Waits for the last reader, then closes and removes the files of a retired segment. */
+  async remove(): Promise<void> {
+    await this.close();
+    const { fileSystem, directory, baseOffset } = this.#place;
+    for (const suffix of SEGMENT_SUFFIXES) {
+      await removeIfPresent(
+        fileSystem,
+        `${directory}/${segmentFileName(baseOffset, suffix)}${DELETED_SUFFIX}`,
+      );
+    }
+  }
+
+  /** Waits for the last reader, then closes the file. */
+  async close(): Promise<void> {
+    if (this.#readers > 0) {
+      await new Promise<void>((resolve) => {
+        const earlier = this.#onIdle;
+        this.#onIdle = () => {
+          earlier?.();
+          resolve();
+        };
+      });
+    }
+    const file = this.#file;
+    this.#file = undefined;
+    await (await file)?.close();
+  }
+}
+
+function summaryOf(indexes: SegmentIndexes): SegmentSummary {
+  const { logBytes, endOffset, maxTimestamp, maxTimestampOffset, firstTimestamp } = indexes;
+  return { logBytes, endOffset, maxTimestamp, maxTimestampOffset, firstTimestamp };
+}

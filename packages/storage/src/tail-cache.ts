@@ -1,0 +1,212 @@
+// The newest batches of all logs, in memory: a consumer that keeps up never touches the disk. One bound for the
+// whole broker, oldest out first, whatever log they belong to. Batches that are not written yet are held by their
+// log (`LogTail`) and not counted here: the commit scheduler bounds those.
+
+import type { BatchHeader } from "@millrace/protocol";
+import type { ProducerUndo } from "./core/producer-state.js";
+
+/** A batch that was appended; never changed once it is in a tail. */
+export interface TailBatch {
+  readonly bytes: Uint8Array;
+  readonly header: BatchHeader;
+  /** How to take the append back while it is not written. */
+  readonly undo: ProducerUndo | undefined;
+}
+
+interface CachedBatch {
+  readonly tail: LogTail;
+  readonly lastOffset: number;
+  readonly sizeBytes: number;
+}
+
+const COMPACT_AT = 1024;
+
+export class TailCache {
+  readonly #maxBytes: number;
+  #queue: CachedBatch[] = [];
+  #head = 0;
+  #sizeBytes = 0;
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
+
+  get sizeBytes(): number {
+    return this.#sizeBytes;
+  }
+
+  /** A batch of `tail` was written and may be dropped from now on. */
+  add(tail: LogTail, batch: TailBatch): void {
+    const sizeBytes = batch.bytes.byteLength;
+    this.#queue.push({ tail, lastOffset: batch.header.lastOffset, sizeBytes });
+    this.#sizeBytes += sizeBytes;
+    while (this.#sizeBytes > this.#maxBytes && this.#head < this.#queue.length) {
+      const oldest = this.#queue[this.#head++] as CachedBatch;
+      this.#sizeBytes -= oldest.sizeBytes;
+      oldest.tail.dropThrough(oldest.lastOffset);
+    }
+    if (this.#head > COMPACT_AT && this.#head * 2 > this.#queue.length) {
+      this.#queue = this.#queue.slice(this.#head);
+      this.#head = 0;
+    }
+  }
+
+  /** A tail is gone, with all it held. */
+  forget(tail: LogTail): void {
+    const kept = this.#queue.slice(this.#head).filter((cached) => cached.tail !== tail);
+    this.#queue = kept;
+    this.#head = 0;
+    this.#sizeBytes = kept.reduce((sum, cached) => sum + cached.sizeBytes, 0);
+  }
+}
+
+/**
+ * The newest batches of one log, without a gap up to its end: first those that are written (and may be dropped),
+ * then those that wait for the commit scheduler.
+ */
+export class LogTail {
+  readonly #cache: TailCache;
+  #batches: TailBatch[] = [];
+  #head = 0;
+  /** Index of the first batch that is not written. */
+  #pendingAt = 0;
+  #pendingBytes = 0;
+
+  constructor(cache: TailCache) {
+    this.#cache = cache;
+  }
+
+  get pendingBytes(): number {
+    return this.#pendingBytes;
+  }
+
+  get hasPending(): boolean {
+    return this.#pendingAt < this.#batches.length;
+  }
+
+  /** The first offset held; undefined when nothing is. */
+  get startOffset(): number | undefined {
+    return this.#batches[this.#head]?.header.baseOffset;
+  }
+
+  append(batch: TailBatch): void {
+    this.#batches.push(batch);
+    this.#pendingBytes += batch.bytes.byteLength;
+  }
+
+  /** The oldest unwritten batches, until `accept` says no. At most one call's worth is on its way to the disk. */
+  takePending(accept: (batch: TailBatch) => boolean): TailBatch[] {
+    const taken: TailBatch[] = [];
+    for (let at = this.#pendingAt; at < this.#batches.length; at++) {
+      const batch = this.#batches[at] as TailBatch;
+      if (!accept(batch)) {
+        break;
+      }
+      taken.push(batch);
+    }
+    return taken;
+  }
+
+  /** The oldest `count` unwritten batches are in the file now. */
+  wrote(count: number): void {
+    for (let written = 0; written < count; written++) {
+      const batch = this.#batches[this.#pendingAt] as TailBatch;
+      this.#pendingAt++;
+      this.#pendingBytes -= batch.bytes.byteLength;
+      this.#cache.add(this, batch);
+    }
+    this.#compact();
+  }
+
+  /** All unwritten batches, newest first: the order in which to take them back. */
+  pendingNewestFirst(): readonly TailBatch[] {
+    return this.#batches.slice(this.#pendingAt).reverse();
+  }
+
+  discardPending(): void {
+    this.#batches.length = this.#pendingAt;
+    this.#pendingBytes = 0;
+  }
+
+  /** Drops the written batches that end at or before `lastOffset`. */
+  dropThrough(lastOffset: number): void {
+    while (this.#head < this.#pendingAt) {
+      const first = this.#batches[this.#head] as TailBatch;
+      if (first.header.lastOffset > lastOffset) {
+        break;
+      }
+      this.#batches[this.#head] = released;
+      this.#head++;
+    }
+    this.#compact();
+  }
+
+  /** Forgets all that is written, after a truncation. Nothing may be pending. */
+  clear(): void {
+    this.#cache.forget(this);
+    this.#batches = [];
+    this.#head = 0;
+    this.#pendingAt = 0;
+    this.#pendingBytes = 0;
+  }
+
+  /** The batches from the one that contains `offset` on; undefined when it is not held. */
+  from(offset: number): Iterable<TailBatch> | undefined {
+    const start = this.startOffset;
+    if (start === undefined || offset < start) {
+      return undefined;
+    }
+    let low = this.#head;
+    let high = this.#batches.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#batches[middle] as TailBatch).header.lastOffset < offset) {
+        low = middle + 1;
+      } else {
+        high = middle;
+      }
+    }
+    return low === this.#batches.length ? undefined : this.#iterate(low);
+  }
+
+  *#iterate(from: number): Generator<TailBatch, void, undefined> {
+    for (let at = from; at < this.#batches.length; at++) {
+      yield this.#batches[at] as TailBatch;
+    }
+  }
+
+  #compact(): void {
+    if (this.#head > COMPACT_AT && this.#head * 2 > this.#batches.length) {
+      this.#batches = this.#batches.slice(this.#head);
+      this.#pendingAt -= this.#head;
+      this.#head = 0;
+    }
+  }
+}
+
+/** Stands where a dropped batch was, so that its bytes can be collected. */
+const released: TailBatch = {
+  bytes: new Uint8Array(0),
+  header: {
+    baseOffset: -1,
+    sizeBytes: 0,
+    leaderEpoch: -1,
+    magic: 2,
+    crc: 0,
+    attributes: 0,
+    codec: "none",
+    timestampType: "CreateTime",
+    isTransactional: false,
+    isControl: false,
+    lastOffsetDelta: 0,
+    lastOffset: -1,
+    baseTimestamp: -1,
+    maxTimestamp: -1,
+    producerId: -1,
+    producerEpoch: -1,
+    baseSequence: -1,
+    lastSequence: -1,
+    recordCount: 0,
+  },
+  undo: undefined,
+};

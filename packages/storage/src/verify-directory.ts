@@ -1,0 +1,210 @@
+// Checks a data directory, or one partition's, without writing anything and without a lock: every batch's CRC, offsets,
+// epochs against the checkpoint, indexes against the log. For `millrace log verify`. On a running broker's directory the
+// last batches may look torn: they are being written.
+
+import type { Compute, FileSystem } from "@millrace/runtime";
+import { scanBatches } from "./batch-scanner.js";
+import { BatchSequence } from "./core/batch-sequence.js";
+import { LeaderEpochs } from "./core/leader-epochs.js";
+import {
+  EPOCH_CHECKPOINT_FILE,
+  LOG_SUFFIX,
+  PARTITION_METADATA_FILE,
+  parsePartitionDirectory,
+  parseSegmentFileName,
+  RECOVERY_POINT_FILE,
+  segmentFileName,
+} from "./core/segment-name.js";
+import {
+  decodeEpochCheckpoint,
+  decodeOffsetCheckpoint,
+  decodePartitionMetadata,
+} from "./core/text-checkpoints.js";
+import { readTextIfPresent } from "./files.js";
+import { readIndexState, SegmentIndexes } from "./segment-indexes.js";
+
+export interface VerifyOptions {
+  readonly compute: Compute;
+}
+
+export interface Finding {
+  /**
+   * `damage`: what was durable is not there. `torn`: an interrupted write at the end, which the next start cuts. `hint`: an
+   * index or checkpoint that the next start builds again.
+   */
+  readonly severity: "damage" | "torn" | "hint";
+  readonly path: string;
+  /** In the file; undefined when it is about all of it. */
+  readonly position: number | undefined;
+  readonly problem: string;
+}
+
+export interface VerifySummary {
+  readonly logs: number;
+  readonly segments: number;
+  readonly batches: number;
+  readonly records: number;
+  readonly bytes: number;
+  readonly findings: number;
+}
+
+export type VerifyItem =
+  | { readonly kind: "finding"; readonly finding: Finding }
+  | { readonly kind: "summary"; readonly summary: VerifySummary };
+
+/** Yields findings as they turn up, and one summary at the end. `path`: a data directory or one partition's. */
+export async function* verifyDirectory(
+  fileSystem: FileSystem,
+  path: string,
+  options: VerifyOptions,
+): AsyncGenerator<VerifyItem, void, undefined> {
+  const totals = { logs: 0, segments: 0, batches: 0, records: 0, bytes: 0, findings: 0 };
+  const whole = path.replace(/\/+$/, "");
+  const name = whole.slice(whole.lastIndexOf("/") + 1);
+  const parent = whole.slice(0, Math.max(0, whole.lastIndexOf("/"))) || ".";
+  const isPartition = parsePartitionDirectory(name) !== undefined;
+  const root = isPartition ? parent : whole;
+  const entries = isPartition ? [] : await fileSystem.readDirectory(whole);
+  const names = isPartition
+    ? [name]
+    : entries
+        .filter((entry) => entry.kind === "directory" && parsePartitionDirectory(entry.name))
+        .map((entry) => entry.name)
+        .sort();
+  const text = await readTextIfPresent(fileSystem, `${root}/${RECOVERY_POINT_FILE}`);
+  const recoveryPoints = text === undefined ? undefined : decodeOffsetCheckpoint(text);
+  for (const partition of names) {
+    const log = new LogVerifier(fileSystem, `${root}/${partition}`, options.compute);
+    for (const finding of await log.verify(recoveryPoints?.get(partition) ?? 0)) {
+      totals.findings++;
+      yield { kind: "finding", finding };
+    }
+    totals.logs++;
+    totals.segments += log.segments;
+    totals.batches += log.batches;
+    totals.records += log.records;
+    totals.bytes += log.bytes;
+  }
+  yield { kind: "summary", summary: totals };
+}
+
+class LogVerifier {
+  segments = 0;
+  batches = 0;
+  records = 0;
+  bytes = 0;
+  readonly #fileSystem: FileSystem;
+  readonly #directory: string;
+  readonly #compute: Compute;
+  readonly #findings: Finding[] = [];
+
+  constructor(fileSystem: FileSystem, directory: string, compute: Compute) {
+    this.#fileSystem = fileSystem;
+    this.#directory = directory;
+    this.#compute = compute;
+  }
+
+  async verify(recoveryPoint: number): Promise<readonly Finding[]> {
+    const epochs = await this.#verifyMetadata();
+    const names = await this.#fileSystem.readDirectory(this.#directory);
+    const bases = names
+      .map(({ name }) => parseSegmentFileName(name))
+      .filter((parsed) => parsed?.suffix === LOG_SUFFIX)
+      .map((parsed) => parsed?.baseOffset ?? 0)
+      .sort((left, right) => left - right);
+    for (const [index, base] of bases.entries()) {
+      await this.#verifySegment({ base, next: bases[index + 1], recoveryPoint, epochs });
+    }
+    return this.#findings;
+  }
+
+  async #verifyMetadata(): Promise<LeaderEpochs | undefined> {
+    const metadataPath = `${this.#directory}/${PARTITION_METADATA_FILE}`;
+    const metadata = await readTextIfPresent(this.#fileSystem, metadataPath);
+    if (metadata === undefined || decodePartitionMetadata(metadata) === undefined) {
+      this.#add({
+        severity: "hint",
+        path: metadataPath,
+        position: undefined,
+        problem: "missing or damaged",
+      });
+    }
+    const epochPath = `${this.#directory}/${EPOCH_CHECKPOINT_FILE}`;
+    const text = await readTextIfPresent(this.#fileSystem, epochPath);
+    const entries = text === undefined ? undefined : decodeEpochCheckpoint(text);
+    if (text !== undefined && entries === undefined) {
+      this.#add({ severity: "hint", path: epochPath, position: undefined, problem: "damaged" });
+    }
+    return entries === undefined ? undefined : new LeaderEpochs(entries);
+  }
+
+  async #verifySegment(options: {
+    readonly base: number;
+    readonly next: number | undefined;
+    readonly recoveryPoint: number;
+    readonly epochs: LeaderEpochs | undefined;
+  }): Promise<void> {
+    const { base, next } = options;
+    const path = `${this.#directory}/${segmentFileName(base, LOG_SUFFIX)}`;
+    const file = await this.#fileSystem.open(path, "read");
+    try {
+      const size = await file.size();
+      const sequence = new BatchSequence(base, options.epochs);
+      const end = await scanBatches({
+        file,
+        from: 0,
+        to: size,
+        verifyCrc: this.#compute,
+        sequence,
+        visit: ({ header }) => {
+          this.batches++;
+          this.records += header.recordCount;
+          return undefined;
+        },
+      });
+      this.segments++;
+      this.bytes += size;
+      const isSealed = next !== undefined;
+      if (end.problem !== undefined) {
+        const isTrusted = isSealed || sequence.nextOffset < options.recoveryPoint;
+        this.#add({
+          severity: isTrusted ? "damage" : "torn",
+          path,
+          position: end.position,
+          problem: end.problem,
+        });
+      } else if (sequence.nextOffset < (next ?? options.recoveryPoint)) {
+        const problem = `records up to ${next ?? options.recoveryPoint} are missing`;
+        this.#add({ severity: "damage", path, position: end.position, problem });
+      }
+      await this.#verifyIndexes(base, isSealed ? size : undefined);
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** @param sealedBytes undefined for the active segment, whose indexes may lag or be absent */
+  async #verifyIndexes(base: number, sealedBytes: number | undefined): Promise<void> {
+    const fileSystem = this.#fileSystem;
+    const place = {
+      fileSystem,
+      compute: this.#compute,
+      directory: this.#directory,
+      baseOffset: base,
+    };
+    const path = `${this.#directory}/${segmentFileName(base, "")}`;
+    const state = await readIndexState(place);
+    if (state === undefined && sealedBytes === undefined) {
+      return;
+    }
+    const isRight = sealedBytes === undefined || state?.logBytes === sealedBytes;
+    if (!isRight || (await SegmentIndexes.load(place)) === undefined) {
+      const problem = "the indexes are missing, damaged or of another segment";
+      this.#add({ severity: "hint", path, position: undefined, problem });
+    }
+  }
+
+  #add(finding: Finding): void {
+    this.#findings.push(finding);
+  }
+}
