@@ -25,8 +25,9 @@ import * as topics from "./messages/topics.js";
 import type { Schema } from "./schema.js";
 import { cddlMismatch } from "./test-support/cddl-match.js";
 import { parseCddl } from "./test-support/cddl-parser.js";
-import { CddlPrinter, kebab } from "./test-support/cddl-printer.js";
+import { CddlPrinter, kebab, type MessageModule } from "./test-support/cddl-printer.js";
 import { diagnostic } from "./test-support/diagnostic.js";
+import { DocTables } from "./test-support/doc-tables.js";
 import { fromHex, readVectors, toHex } from "./test-support/fixtures.js";
 
 const isRewriting = process.env["REWRITE"] === "1";
@@ -65,15 +66,30 @@ function fieldComments(path: URL): ReadonlyMap<string, readonly string[]> {
   return comments;
 }
 
-function generate(): string {
+function modules(): MessageModule[] {
   const files = { fields, hello, topics, produce, fetch: fetchMessages, configs, cluster };
-  const modules = Object.entries(files).map(([name, exports]) => ({
+  return Object.entries(files).map(([name, exports]) => ({
     exports,
     comments: fieldComments(new URL(`./messages/${name}.ts`, import.meta.url)),
   }));
-  return new CddlPrinter(modules).print(apis as never);
 }
 
+const generate = (): string => new CddlPrinter(modules()).print(apis as never);
+
+/** The page with the tables between `<!-- fields: NAME request -->` and `<!-- end -->` made anew. */
+function withTables(page: string): string {
+  const tables = new DocTables(modules());
+  return page.replaceAll(
+    /(<!-- fields: (\w+) (request|response) -->\n)[\s\S]*?(<!-- end -->)/g,
+    (_, open: string, api: ApiName, kind: "request" | "response", close: string) =>
+      `${open}\n${tables.table(apis[api][kind] as Schema<unknown>)}\n\n${close}`,
+  );
+}
+
+const docFile = new URL("../../../docs/protocol.md", import.meta.url);
+if (isRewriting) {
+  writeFileSync(docFile, withTables(readFileSync(docFile, "utf8")));
+}
 if (isRewriting) {
   writeFileSync(cddlFile, generate());
 }
@@ -170,6 +186,18 @@ describe("millrace.cddl", () => {
 
   it("explains fields in the words of the code", () => {
     expect(cddl).toMatch(/; At least one whole batch comes, however large\.\n {2}maxBytes: count/);
+  });
+});
+
+describe("docs/protocol.md", () => {
+  const page = readFileSync(docFile, "utf8");
+
+  it("has the field tables of every API, as the schemas have them", () => {
+    expect(page).toBe(withTables(page));
+    for (const name of names) {
+      expect(page).toContain(`<!-- fields: ${name} request -->`);
+      expect(page).toContain(`<!-- fields: ${name} response -->`);
+    }
   });
 });
 

@@ -55,10 +55,14 @@ export const fetchResponse = map({
       topicId,
       partition: count,
       errorCode: errorNumber,
+      /** Next offset after the last one that consumers may see; -1 with an error. */
       highWatermark: safeInteger,
+      /** Like the high watermark, without open transactions. */
       lastStableOffset: safeInteger,
       logStartOffset: safeInteger,
+      /** Bytes of `records` that are this partition's. */
       recordsLength: count,
+      /** With `NOT_LEADER_OR_FOLLOWER`: who leads now, as far as known; else -1 or this broker. */
       leaderId: int32,
       leaderEpoch: int32,
       /** Set when the follower's log diverges: truncate to it and ask again (KIP-595). */

@@ -7,6 +7,7 @@ export const helloRequest = map({
   /** Name and version of the client's software, for the broker's log. */
   software: text(249),
   softwareVersion: text(249),
+  /** A name the user gave the client. */
   clientId: optional(nullable(text(249)), null),
   /** Refused with `INCONSISTENT_CLUSTER_ID` when it is another. */
   clusterId: optional(nullable(text(249)), null),
@@ -40,5 +41,6 @@ export const helloResponse = map({
   limits: connectionLimits,
   /** Empty: none offered. */
   authMechanisms: array(text(64)),
+  /** Whether `authenticate` must come next. */
   authenticationRequired: boolean,
 });

@@ -39,6 +39,7 @@ export const produceResponse = map({
       baseOffset: safeInteger,
       /** When the broker stamped the records (LogAppendTime); else -1. */
       logAppendTime: safeInteger,
+      /** First offset that is still there; -1 with an error. */
       logStartOffset: safeInteger,
       /** On how many replicas the batch is, as far as this answer waited. */
       replicas: count,

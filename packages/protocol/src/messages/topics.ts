@@ -41,6 +41,7 @@ export const partitionMetadata = tuple({
 
 export const metadataResponse = map({
   clusterId: text(249),
+  /** The node that takes changes of topics and configurations; -1: none now. */
   controllerId: int32,
   brokers: array(brokerEntry),
   topics: array(
