@@ -131,6 +131,11 @@ export class Broker {
     };
   }
 
+  /** Resolves when a topic's logs are there, or with why some are not. */
+  whenTopicReady(topicId: string): Promise<string | undefined> {
+    return this.services.partitions.whenReady(topicId);
+  }
+
   /** Answers what is in flight, closes every connection, and waits for its own work. Idempotent. */
   stop(): Promise<void> {
     this.stopping ??= this.shutDown();

@@ -6,7 +6,7 @@ import type { Clock, Logger, Timer } from "@millrace/runtime";
 export interface HousekeepingTask {
   readonly name: string;
   readonly intervalMs: number;
-  run(): void | Promise<unknown>;
+  run(): unknown;
 }
 
 export class Housekeeping {

@@ -26,8 +26,12 @@ const defaultPorts: Readonly<Record<string, string>> = { http: "80", https: "443
 
 function parseOrigin(text: string): Origin | undefined {
   const match = originPattern.exec(text);
-  const [, scheme = "", host = "", port = defaultPorts[scheme] ?? ""] = match ?? [];
-  return match === null || Number(port) > 65_535 ? undefined : { scheme, host, port };
+  if (match === null) {
+    return undefined;
+  }
+  const scheme = match[1] ?? "";
+  const port = match[3] ?? defaultPorts[scheme] ?? "";
+  return Number(port) > 65_535 ? undefined : { scheme, host: match[2] ?? "", port };
 }
 
 /** True for `localhost`, all of 127.0.0.0/8 in dotted form, and `::1`. */
