@@ -144,6 +144,28 @@ describe("leaves", () => {
     expect(failure(action)).toMatch(/INVALID_REQUEST: p/);
   });
 
+  it.each<[string, () => unknown]>([
+    ["text too long", () => text(3).toWire("four")],
+    ["text that is none", () => text().toWire(undefined as never)],
+    ["half a surrogate pair", () => text().toWire("a\ud800b")],
+    ["half a surrogate pair in a map", () => textMap.toWire({ a: "\udc00" })],
+    ["a map's value that is no text", () => textMap.toWire({ a: 1 as never })],
+    ["bytes too long", () => bytes(1).toWire(new Uint8Array(2))],
+    ["a boolean that is none", () => boolean.toWire(undefined as never)],
+    ["a text outside the set", () => oneOf("a").toWire("b" as never)],
+    ["a list too long", () => array(text(), 1).toWire(["a", "b"])],
+    ["a map that is none", () => map({ a: text() }).toWire(null as never)],
+    ["a field that is missing", () => map({ a: text() }).toWire({} as never)],
+  ])("%s is refused before it is written", (_, action) => {
+    expect(failure(action)).toMatch(/^INVALID_ARGUMENT: .*expected/);
+  });
+
+  it("an optional or nullable field that is left out is written as what it reads as", () => {
+    const shape = map({ a: optional(integer(), 7), b: nullable(text()) });
+    expect(shape.toWire({} as never)).toEqual({ a: 7, b: null });
+    expect(text().toWire("\ud83d\ude00")).toBe("\ud83d\ude00");
+  });
+
   it("nullable passes null both ways", () => {
     expect(nullable(text()).toWire(null)).toBeNull();
     expect(nullable(text()).fromWire(null, "")).toBeNull();

@@ -2,8 +2,8 @@
 // a typed value, with the path of the first thing that does not fit. Unknown keys and trailing elements are
 // ignored, so an optional field needs no new version. The same schemas print the CDDL.
 
-import { MillraceError, ProtocolError } from "./errors.js";
 import type { TopicId } from "./ids.js";
+import { below, mismatch, unwritable } from "./schema-mismatch.js";
 import { uuidFromBytes, uuidToBytes } from "./uuid.js";
 
 /** What a schema is made of: for printing the CDDL and for walking schemas. */
@@ -35,30 +35,7 @@ export interface Schema<T> {
 
 export type Infer<S> = S extends Schema<infer T> ? T : never;
 
-function mismatch(path: string, expected: string): ProtocolError {
-  return new ProtocolError("INVALID_REQUEST", `${path}: expected ${expected}`, {
-    details: { path, expected },
-  });
-}
-
-/** Paths are put together only when something fails: each level adds its own part on the way out. */
-function below(error: unknown, path: string): unknown {
-  if (!(error instanceof MillraceError)) {
-    return error;
-  }
-  const { path: inner, expected } = error.details;
-  if (typeof inner !== "string" || typeof expected !== "string") {
-    return error;
-  }
-  const whole = path === "" || inner === "" ? `${path}${inner}` : `${path}/${inner}`;
-  return error instanceof ProtocolError ? mismatch(whole, expected) : unwritable(whole, expected);
-}
-
-function unwritable(path: string, expected: string): MillraceError {
-  return new MillraceError("INVALID_ARGUMENT", `${path}: expected ${expected}`, {
-    details: { path, expected },
-  });
-}
+const TEXT_LENGTH_MAX = 32767;
 
 /**
  * Integers above 2^32-1 go to cbor-x as bigint, which it writes as CBOR integers (a number it would write as a
@@ -108,10 +85,23 @@ export function integer(
   };
 }
 
+/** Half of a surrogate pair without the other: nothing that UTF-8 can say. */
+const loneSurrogate = /\p{Surrogate}/u;
+
+function textToWire(value: string, maxLength: number): string {
+  if (typeof value !== "string" || value.length > maxLength) {
+    throw unwritable("", `text of at most ${maxLength} characters`);
+  }
+  if (loneSurrogate.test(value)) {
+    throw unwritable("", "text without lone surrogates");
+  }
+  return value;
+}
+
 /** UTF-8 text of at most `maxLength` UTF-16 units. */
-export function text(maxLength = 32767): Schema<string> {
+export function text(maxLength = TEXT_LENGTH_MAX): Schema<string> {
   return {
-    toWire: (value) => value,
+    toWire: (value) => textToWire(value, maxLength),
     fromWire(wire, path) {
       if (typeof wire !== "string" || wire.length > maxLength) {
         throw mismatch(path, `text of at most ${maxLength} characters`);
@@ -125,7 +115,12 @@ export function text(maxLength = 32767): Schema<string> {
 }
 
 export const boolean: Schema<boolean> = {
-  toWire: (value) => value,
+  toWire(value) {
+    if (typeof value !== "boolean") {
+      throw unwritable("", "true or false");
+    }
+    return value;
+  },
   fromWire(wire, path) {
     if (typeof wire !== "boolean") {
       throw mismatch(path, "true or false");
@@ -139,7 +134,12 @@ export const boolean: Schema<boolean> = {
 
 export function bytes(maxLength = 65536): Schema<Uint8Array> {
   return {
-    toWire: (value) => value,
+    toWire(value) {
+      if (!(value instanceof Uint8Array) || value.length > maxLength) {
+        throw unwritable("", `at most ${maxLength} bytes`);
+      }
+      return value;
+    },
     fromWire(wire, path) {
       if (!(wire instanceof Uint8Array) || wire.length > maxLength) {
         throw mismatch(path, `at most ${maxLength} bytes`);
@@ -155,7 +155,12 @@ export function bytes(maxLength = 65536): Schema<Uint8Array> {
 /** One of a closed set of texts. */
 export function oneOf<const T extends string>(...values: readonly T[]): Schema<T> {
   return {
-    toWire: (value) => value,
+    toWire(value) {
+      if (!values.includes(value)) {
+        throw unwritable("", `one of ${values.join(", ")}`);
+      }
+      return value;
+    },
     fromWire(wire, path) {
       if (!values.includes(wire as T)) {
         throw mismatch(path, `one of ${values.join(", ")}`);
@@ -184,7 +189,7 @@ export const uuid: Schema<TopicId> = {
 
 export function nullable<T>(inner: Schema<T>): Schema<T | null> {
   return {
-    toWire: (value) => (value === null ? null : inner.toWire(value)),
+    toWire: (value) => (value === null || value === undefined ? null : inner.toWire(value)),
     fromWire: (wire, path) =>
       wire === null || wire === undefined ? null : inner.fromWire(wire, path),
     cddl: `(${inner.cddl}) / null`,
@@ -196,7 +201,7 @@ export function nullable<T>(inner: Schema<T>): Schema<T | null> {
 /** A field that may be missing, and then reads as `absent`. Always written. */
 export function optional<T>(inner: Schema<T>, absent: T): Schema<T> {
   return {
-    toWire: inner.toWire,
+    toWire: (value) => inner.toWire(value === undefined ? absent : value),
     fromWire: inner.fromWire,
     cddl: inner.cddl,
     isOptional: true,
@@ -208,6 +213,9 @@ export function optional<T>(inner: Schema<T>, absent: T): Schema<T> {
 export function array<T>(element: Schema<T>, maxLength = 100_000): Schema<readonly T[]> {
   return {
     toWire(value) {
+      if (!Array.isArray(value) || value.length > maxLength) {
+        throw unwritable("", `a list of at most ${maxLength}`);
+      }
       const wire = new Array<unknown>(value.length);
       let index = 0;
       try {
@@ -252,6 +260,9 @@ function fieldsToWire(
   value: Readonly<Record<string, unknown>>,
   put: (name: string, wire: unknown) => void,
 ): void {
+  if (typeof value !== "object" || value === null) {
+    throw unwritable("", "an object");
+  }
   let at = "";
   try {
     for (const [name, field] of fields) {
@@ -338,7 +349,17 @@ export function tuple<S extends AnyShape>(shape: S): Schema<ShapeOf<S>> {
 
 /** A map from text to text: configurations. */
 export const textMap: Schema<Readonly<Record<string, string>>> = {
-  toWire: (value) => ({ ...value }),
+  toWire(value) {
+    const wire: Record<string, string> = {};
+    for (const [key, item] of Object.entries(value)) {
+      try {
+        wire[textToWire(key, TEXT_LENGTH_MAX)] = textToWire(item, TEXT_LENGTH_MAX);
+      } catch (error) {
+        throw below(error, key);
+      }
+    }
+    return wire;
+  },
   fromWire(wire, path) {
     if (typeof wire !== "object" || wire === null || Array.isArray(wire)) {
       throw mismatch(path, "a map");

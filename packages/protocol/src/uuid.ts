@@ -1,12 +1,10 @@
 // UUIDs: 16 bytes on the wire, canonical lower-case text in memory.
 
-import { MillraceError } from "./errors.js";
+import type { MillraceError } from "./errors.js";
+import { unwritable } from "./schema-mismatch.js";
 
 function notUuid(text: string): MillraceError {
-  const expected = `a UUID, got ${JSON.stringify(text)}`;
-  return new MillraceError("INVALID_ARGUMENT", `expected ${expected}`, {
-    details: { path: "", expected },
-  });
+  return unwritable("", `a UUID, got ${JSON.stringify(text)}`);
 }
 
 const hexDigits = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
