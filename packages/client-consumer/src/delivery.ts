@@ -1,0 +1,158 @@
+// Between the buffer and the iterators: hands out batches in turn, lets one iteration at a time wait for more,
+// and ends the wait when records come, the consumer closes, it fails, or the caller's signal aborts.
+
+import { MillraceError } from "@millrace/protocol";
+import type { AbortSignalLike } from "@millrace/runtime";
+import type { BatchReader, TakenBatch } from "./batch-reader.js";
+
+export interface IterationOptions {
+  /** Ends a wait with `ABORTED`. */
+  readonly signal?: AbortSignalLike | undefined;
+}
+
+export interface DeliveryOptions {
+  readonly reader: BatchReader;
+  /** An iteration begins: records are wanted. */
+  onDemand(): void;
+  /** A batch left the buffer: there is room. */
+  onTaken(): void;
+}
+
+export class Delivery {
+  readonly #options: DeliveryOptions;
+  #owner: object | undefined;
+  #wake: (() => void) | undefined;
+  #adopted: Promise<TakenBatch | undefined> | undefined;
+  #error: MillraceError | undefined;
+  #isClosed = false;
+
+  constructor(options: DeliveryOptions) {
+    this.#options = options;
+  }
+
+  /** An iteration is under way. */
+  get isWanted(): boolean {
+    return this.#owner !== undefined && !this.#isClosed && this.#error === undefined;
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  /** @throws MillraceError `INVALID_ARGUMENT` while another iteration is under way. */
+  begin(owner: object): void {
+    if (this.#owner === owner) {
+      return;
+    }
+    if (this.#owner !== undefined) {
+      throw new MillraceError(
+        "INVALID_ARGUMENT",
+        "the consumer is being iterated already; end that loop first",
+        { fatal: false },
+      );
+    }
+    this.#owner = owner;
+    this.#options.onDemand();
+  }
+
+  end(owner: object): void {
+    if (this.#owner === owner) {
+      this.#owner = undefined;
+    }
+  }
+
+  /** There may be something to hand out, or a reason to stop waiting. */
+  notify(): void {
+    const wake = this.#wake;
+    this.#wake = undefined;
+    wake?.();
+  }
+
+  fail(error: MillraceError): void {
+    this.#error ??= error;
+    this.notify();
+  }
+
+  /** What the consumer failed with has been dealt with. */
+  recover(): void {
+    this.#error = undefined;
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.notify();
+  }
+
+  /**
+   * A batch if one is at hand; undefined if not, or when closed.
+   * @throws MillraceError what ended the consumer, once nothing is left to hand out; `CORRUPT_RECORD`
+   */
+  takeNow(): TakenBatch | Promise<TakenBatch | undefined> | undefined {
+    if (this.#isClosed) {
+      return undefined;
+    }
+    const adopted = this.#adopted;
+    if (adopted !== undefined) {
+      this.#adopted = undefined;
+      return adopted;
+    }
+    const taken = this.#options.reader.take();
+    if (taken === undefined) {
+      if (this.#error !== undefined) {
+        throw this.#error;
+      }
+      return undefined;
+    }
+    this.#options.onTaken();
+    return taken;
+  }
+
+  /**
+   * The next batch, as soon as there is one; undefined when the consumer is closed.
+   * @throws MillraceError as `takeNow`, and `ABORTED`
+   */
+  async take(signal: AbortSignalLike | undefined): Promise<TakenBatch | undefined> {
+    for (;;) {
+      if (isAborted(signal)) {
+        throw new MillraceError("ABORTED", undefined, { cause: signal?.reason, fatal: false });
+      }
+      const taken = await this.takeNow();
+      if (taken !== undefined || this.#isClosed) {
+        return this.#isClosed ? undefined : taken;
+      }
+      // Something may have come while this was between two waits.
+      const isNews =
+        this.#adopted !== undefined || this.#error !== undefined || this.#options.reader.hasMore;
+      if (!isNews && !isAborted(signal)) {
+        await this.#wait(signal);
+      }
+    }
+  }
+
+  /** Keeps a batch that is still being decompressed for the next call: whoever took it cannot wait. */
+  adopt(taken: Promise<TakenBatch | undefined>): void {
+    this.#adopted = taken;
+    taken.catch(() => {
+      // Whoever takes it next meets the error.
+    });
+  }
+
+  putBack(taken: TakenBatch): void {
+    this.#options.reader.putBack(taken);
+  }
+
+  #wait(signal: AbortSignalLike | undefined): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        signal?.removeEventListener("abort", done);
+        resolve();
+      };
+      signal?.addEventListener("abort", done, { once: true });
+      this.#wake = done;
+    });
+  }
+}
+
+function isAborted(signal: AbortSignalLike | undefined): boolean {
+  return signal?.aborted === true;
+}
