@@ -123,6 +123,17 @@ export function dialCases(
     await listener.close(0);
   });
 
+  test("rejects with what attach throws, and leaves nothing open", async (subject) => {
+    const listener = await listenWith(subject);
+    const bug = new Error("a bug in attach");
+    const work = subject.network.dial(urlOf(listener), dialOptions, () => {
+      throw bug;
+    });
+    expect((await rejectionOf(work)) === bug).toBe(true);
+    await until(subject.clock, () => listener.connectionCount === 0, "no connection");
+    await listener.close(0);
+  });
+
   test("closes with 1009 when a message from the listener exceeds the dialer's limit", (subject) =>
     withPair(
       subject,

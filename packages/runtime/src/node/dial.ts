@@ -13,7 +13,7 @@ import {
 import { webSocketUrlProblem } from "../websocket-url.js";
 import { errnoOf } from "./file-errors.js";
 import { NodeConnection } from "./node-connection.js";
-import { webSocketOptions } from "./websocket-options.js";
+import { KEEP_ALIVE_DELAY_MS, webSocketOptions } from "./websocket-options.js";
 
 /** How much of a refusal's body becomes part of the error. */
 const MAX_REFUSAL_BYTES = 1_024;
@@ -104,6 +104,7 @@ export function dial(
 
     let connection: NodeConnection | undefined;
     webSocket.on("upgrade", ({ socket }) => {
+      socket.setKeepAlive(true, KEEP_ALIVE_DELAY_MS);
       connection = new NodeConnection({ webSocket, socket, masked: true });
     });
     webSocket.on("error", (error) => fail(failureOf(url, error)));
@@ -111,12 +112,15 @@ export function dial(
       readRefusal(url, response, fail);
     });
     webSocket.on("open", () => {
-      settle(() => {
-        if (connection !== undefined) {
-          connection.attach(attach(connection));
-          resolve(connection);
-        }
-      });
+      try {
+        connection?.attach(attach(connection));
+      } catch (error) {
+        // The caller's own error, thrown in the middle of ws's event: it belongs to the caller's promise.
+        settle(() => reject(error));
+        webSocket.terminate();
+        return;
+      }
+      settle(() => connection !== undefined && resolve(connection));
     });
   });
 }

@@ -49,7 +49,11 @@ export async function answerRequest(
       const headers = { connection: "close" };
       writeResponse(response, { status: 413, headers, body: "the body is too large\n" });
     }
-    response.once("finish", () => request.destroy());
+    if (response.writableFinished) {
+      request.destroy();
+    } else {
+      response.once("finish", () => request.destroy());
+    }
   };
   if (Number(request.headers["content-length"] ?? 0) > MAX_BODY_BYTES) {
     refuseBody();

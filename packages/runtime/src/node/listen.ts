@@ -10,7 +10,7 @@ import { NodeAcceptedConnection } from "./accepted-connection.js";
 import { answerRequest, malformedRequest, refuse, toHttpRequest } from "./http-answers.js";
 import { bind } from "./listen-error.js";
 import { PartialMessages } from "./partial-messages.js";
-import { webSocketOptions } from "./websocket-options.js";
+import { KEEP_ALIVE_DELAY_MS, webSocketOptions } from "./websocket-options.js";
 
 const MAX_HEADER_BYTES = 8 * 1024;
 const KEEP_ALIVE_TIMEOUT_MS = 5_000;
@@ -48,6 +48,8 @@ class NodeListener implements Listener {
       connectionsCheckingInterval: Math.max(50, Math.min(1_000, handshakeTimeoutMs / 4)),
       keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
       noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: KEEP_ALIVE_DELAY_MS,
     });
     this.#server.maxConnections = maxConnections + SPARE_SOCKETS;
     this.#webSockets = new WebSocketServer({

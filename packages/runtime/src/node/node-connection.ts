@@ -124,7 +124,7 @@ export class NodeConnection implements Connection {
   #onMessage(data: Parameters<typeof toUint8Array>[0], isBinary: boolean): void {
     if (!isBinary) {
       this.close(UNSUPPORTED_DATA, "messages are binary");
-    } else if (this.#isPaused && this.isOpen) {
+    } else if (this.#isPaused && this.#isOpen) {
       this.#held.push(toUint8Array(data));
     } else if (this.#isOpen) {
       const message = toUint8Array(data);

@@ -1,7 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { Receiver } from "ws";
+import * as ws from "ws";
 import { JOIN_BYTES, writeMessage } from "./websocket-frame.js";
+
+/** ws exports its receiver, but its types do not. */
+type ReceiverClass = new (options: { isServer: boolean }) => NodeJS.WritableStream;
+const { Receiver } = ws as unknown as { Receiver: ReceiverClass };
 
 describe("writeMessage", () => {
   it("writes frames that ws reads back, masked and not, however the payload is cut", async () => {

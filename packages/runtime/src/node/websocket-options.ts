@@ -9,6 +9,9 @@ const MAX_FRAGMENTS = 1_024;
 /** How long the peer may take to answer a close frame. */
 const CLOSE_TIMEOUT_MS = 5_000;
 
+/** After this much silence the kernel probes whether the peer's machine is still there. */
+export const KEEP_ALIVE_DELAY_MS = 30_000;
+
 export const webSocketOptions = {
   perMessageDeflate: false,
   maxBufferedChunks: MAX_BUFFERED_CHUNKS,
