@@ -167,7 +167,7 @@ async function demo() {
   screen.event(`broker ${broker.url}, data in ${directory}, every batch synced before it is acknowledged`);
   const client = new Millrace(broker.url);
   const admin = client.admin();
-  await admin.createTopics([{ name: TOPIC, partitions: options.partitions }]);
+  await admin.createTopic(TOPIC, { partitions: options.partitions });
   screen.event(`topic ${TOPIC} with ${options.partitions} partitions`);
 
   const settings = {
@@ -203,13 +203,7 @@ async function demo() {
   state.received = consumed.received;
   screen.stop();
 
-  const offsets = await admin.listOffsets(
-    Array.from({ length: options.partitions }, (_, partition) => ({
-      topic: TOPIC,
-      partition,
-      at: "latest",
-    })),
-  );
+  const offsets = await admin.listOffsets(TOPIC, "latest");
   const stored = offsets.reduce((sum, entry) => sum + entry.offset, 0);
   const replayed = await replay(settings);
   await client.close();

@@ -29,7 +29,7 @@ function problem(kind, text) {
 
 function check(record) {
   const { partition, offset } = record;
-  const id = idOf(record.key.text());
+  const id = idOf(record.keyText());
   const where = `partition ${partition} offset ${offset}`;
   verdict.received += 1;
   perPartition[partition] = (perPartition[partition] ?? 0) + 1;

@@ -2,7 +2,7 @@
 // and an exit code; knows nothing about the terminal.
 
 import { type ErrorName, isMillraceError } from "@millrace/protocol";
-import { printable } from "@millrace/runtime";
+import { FileError, ListenError, printable } from "@millrace/runtime";
 import { type ExitCode, exitCodes } from "./exit-codes.js";
 
 export interface CliErrorOptions {
@@ -45,6 +45,14 @@ export function systemErrorCode(error: unknown): string | undefined {
   }
   const code = error.code;
   return typeof code === "string" && /^E[A-Z0-9]+$/.test(code) ? code : undefined;
+}
+
+/** The code of a failure in the runtime's own words: a file's, or that of a port that cannot be bound. */
+function portErrorCode(error: unknown): string | undefined {
+  if (error instanceof FileError) {
+    return error.code;
+  }
+  return error instanceof ListenError ? error.code : undefined;
 }
 
 const hints: Partial<Record<ErrorName, string>> = {
@@ -93,6 +101,9 @@ const systemHints: Partial<Record<string, string>> = {
   ENOTDIR: "Name a directory, not a file.",
   EACCES: "Check who may read and write it.",
   EADDRINUSE: "Another program listens there; choose another with --port.",
+  ADDRESS_IN_USE: "Another program listens there; choose another with --port.",
+  ADDRESS_NOT_AVAILABLE: "This machine has no such address; check --host.",
+  LOCKED: "Another broker uses this directory; stop it, or choose another with --data-dir.",
   ENOSPC: "The disk is full; free some space.",
 };
 
@@ -113,7 +124,7 @@ export function describeError(error: unknown): ErrorDescription {
       exitCode: exitCodeOf(error.code, error.retriable),
     };
   }
-  const code = systemErrorCode(error);
+  const code = systemErrorCode(error) ?? portErrorCode(error);
   const message = error instanceof Error ? error.message : String(error);
   if (code !== undefined) {
     return {

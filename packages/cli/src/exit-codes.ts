@@ -12,10 +12,12 @@ export const exitCodes = {
   DATA: 65,
   /** A file or directory that should be read is missing or closed to us (EX_NOINPUT). */
   NO_INPUT: 66,
-  /** No broker can be reached (EX_UNAVAILABLE). */
+  /** No broker can be reached; for `start`: the port cannot be bound (EX_UNAVAILABLE). */
   UNREACHABLE: 69,
   /** A file or directory cannot be written or is in use (EX_CANTCREAT). */
   CANNOT_WRITE: 73,
+  /** The broker's disk failed; nothing more could be acknowledged (EX_IOERR). */
+  DISK_FAILED: 74,
   /** The same command may succeed later: a timeout, a full disk, an overloaded broker (EX_TEMPFAIL). */
   TEMPORARY: 75,
   /** Ctrl-C, SIGTERM or a closed terminal (128 + SIGINT). */

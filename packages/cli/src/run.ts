@@ -9,8 +9,6 @@ import { jsonLine } from "./format/json.js";
 import { createProgram } from "./program.js";
 import { Terminal } from "./terminal.js";
 
-/** How long a command may take to finish its work after Ctrl-C. A second one ends it at once. */
-const INTERRUPT_GRACE_MS = 10_000;
 const SHOW_CURSOR = "\u001b[?25h";
 
 function printError(context: CommandContext, error: unknown, asJson: boolean): number {
@@ -46,6 +44,7 @@ function leaveQuietlyWhenPipeCloses(target: NodeJS.Process): void {
   }
 }
 
+/** The first signal asks the command to end; the second ends the process. */
 function interruptOn(target: NodeJS.Process, controller: AbortController): void {
   const leave = (): void => {
     if (target.stderr.isTTY) {
@@ -58,7 +57,6 @@ function interruptOn(target: NodeJS.Process, controller: AbortController): void 
       leave();
     }
     controller.abort(new Error("interrupted"));
-    setTimeout(leave, INTERRUPT_GRACE_MS).unref();
   };
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     target.on(signal, interrupt);

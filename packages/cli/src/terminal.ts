@@ -8,7 +8,7 @@ export type Colors = ReturnType<typeof createColors>;
 export interface OutputStream {
   readonly isTTY?: boolean | undefined;
   readonly columns?: number | undefined;
-  write(text: string): boolean;
+  write(text: string, encoding?: "utf8" | "latin1"): boolean;
   once(event: "drain" | "close", listener: () => void): unknown;
   off(event: "drain" | "close", listener: () => void): unknown;
 }
@@ -69,9 +69,9 @@ export class Terminal {
   }
 
   /** Result text as it is; resolves when the reader keeps up, so that memory stays bounded. */
-  async write(text: string): Promise<void> {
+  async write(text: string, encoding: "utf8" | "latin1" = "utf8"): Promise<void> {
     const stream = this.streams.stdout;
-    if (stream.write(text)) {
+    if (stream.write(text, encoding)) {
       return;
     }
     await new Promise<void>((resolve) => {

@@ -1,6 +1,6 @@
 // How `consume` prints a record: its value, a template in the manner of kcat, or JSON. Pure.
 
-import { InvalidArgumentError } from "commander";
+import { usageError } from "../cli-error.js";
 import { unescapeText } from "../parse.js";
 import { type JsonBytes, jsonBytes, jsonLine } from "./json.js";
 import { formatTimestamp } from "./numbers.js";
@@ -16,29 +16,55 @@ export interface PrintableRecord {
   readonly headers: readonly { readonly key: string; readonly value: Uint8Array | null }[];
 }
 
-/** Gives the whole text to write for a record, its end of line included. */
-export type RecordFormat = (record: PrintableRecord) => string;
+export interface RecordFormat {
+  /** The whole text to write for a record, its end of line included. */
+  print(record: PrintableRecord): string;
+  /**
+   * How the text is to be written. `latin1` where bytes go through as they are: each character stands for one.
+   */
+  readonly encoding: "utf8" | "latin1";
+}
 
 export interface RecordFormatOptions {
-  /** Escapes what could drive a terminal. */
+  /** Somebody looks: text is UTF-8, and what could drive a terminal is escaped. Else bytes stay bytes. */
   readonly escapesControls: boolean;
 }
 
-const decoder = new TextDecoder();
-const decode = (bytes: Uint8Array | null): string => (bytes === null ? "" : decoder.decode(bytes));
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
-const headerText = (record: PrintableRecord): string =>
-  record.headers.map((header) => `${header.key}=${decode(header.value)}`).join(",");
+/** How the parts of a record become text. */
+interface Encoder {
+  bytes(bytes: Uint8Array | null): string;
+  text(text: string): string;
+}
 
-type Part = (record: PrintableRecord) => string;
+const terminalEncoder: Encoder = {
+  bytes: (bytes) => (bytes === null ? "" : escapeControls(decoder.decode(bytes))),
+  text: escapeControls,
+};
+
+const byteEncoder: Encoder = {
+  bytes: (bytes) =>
+    bytes === null
+      ? ""
+      : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1"),
+  text: (text) => Buffer.from(text, "utf8").toString("latin1"),
+};
+
+type Part = (record: PrintableRecord, encoder: Encoder) => string;
+
+const headerText: Part = (record, encoder) =>
+  record.headers
+    .map((header) => `${encoder.text(header.key)}=${encoder.bytes(header.value)}`)
+    .join(",");
 
 const directives: Readonly<Record<string, Part>> = {
   t: (record) => record.topic,
   p: (record) => String(record.partition),
   o: (record) => String(record.offset),
-  k: (record) => decode(record.key),
+  k: (record, encoder) => encoder.bytes(record.key),
   K: (record) => String(record.key?.length ?? -1),
-  v: (record) => decode(record.value),
+  v: (record, encoder) => encoder.bytes(record.value),
   V: (record) => String(record.value?.length ?? -1),
   T: (record) => String(record.timestamp),
   d: (record) => formatTimestamp(record.timestamp),
@@ -49,26 +75,28 @@ const directives: Readonly<Record<string, Part>> = {
 export const templateHelp =
   "%t topic, %p partition, %o offset, %k key, %v value, %T timestamp, %d date, %h headers, %K %V lengths";
 
-/** Which parts come from a record's bytes and so need escaping on a terminal. */
-const fromRecord = new Set(["k", "v", "h"]);
-
 function compileTemplate(template: string, options: RecordFormatOptions): RecordFormat {
+  const encoder = options.escapesControls ? terminalEncoder : byteEncoder;
   const parts: Part[] = [];
   for (const match of template.matchAll(/%(.?)|[^%]+/gs)) {
     const letter = match[1];
     if (letter === undefined) {
-      const literal = unescapeText(match[0]);
+      // What the user typed is meant: colours in a template are welcome.
+      const typed = unescapeText(match[0]);
+      const literal = options.escapesControls ? typed : byteEncoder.text(typed);
       parts.push(() => literal);
       continue;
     }
     const directive = directives[letter];
     if (directive === undefined) {
-      throw new InvalidArgumentError(`%${letter} means nothing. There is: ${templateHelp}.`);
+      throw usageError(`--format: %${letter} means nothing. There is: ${templateHelp}.`);
     }
-    const mustEscape = options.escapesControls && fromRecord.has(letter);
-    parts.push(mustEscape ? (record) => escapeControls(directive(record)) : directive);
+    parts.push(directive);
   }
-  return (record) => parts.map((part) => part(record)).join("");
+  return {
+    encoding: options.escapesControls ? "utf8" : "latin1",
+    print: (record) => parts.map((part) => part(record, encoder)).join(""),
+  };
 }
 
 export interface JsonRecord {
@@ -97,9 +125,12 @@ export function jsonRecord(record: PrintableRecord): JsonRecord {
 export function compileRecordFormat(format: string, options: RecordFormatOptions): RecordFormat {
   if (format === "json") {
     // JSON escapes control characters by itself, except DEL and the C1 range.
-    return (record) => {
-      const line = jsonLine(jsonRecord(record));
-      return `${options.escapesControls ? escapeControls(line) : line}\n`;
+    return {
+      encoding: "utf8",
+      print: (record) => {
+        const line = jsonLine(jsonRecord(record));
+        return `${options.escapesControls ? escapeControls(line) : line}\n`;
+      },
     };
   }
   if (format === "value") {
