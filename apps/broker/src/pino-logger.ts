@@ -50,11 +50,15 @@ function textStream({ write }: PinoLoggerOptions): DestinationStream {
         : destinationOf(write),
     sync: true,
     singleLine: true,
+    // These four go into the head of the line as they are, unlike all others, which are written as JSON.
+    customPrettifiers: { name: headText, hostname: headText, pid: headText, caller: headText },
     errorLikeObjectKeys: [],
     translateTime: "SYS:HH:MM:ss.l",
     ignore: "nodeId",
   });
 }
+
+const headText = (value: string | object): string => printable(String(value));
 
 function destinationOf(write: (line: string) => void): Writable {
   return new Writable({
