@@ -11,6 +11,7 @@ const ADDRESSES_MAX = 100;
 const example = "for example ws://127.0.0.1:9092";
 
 const urlShape = /^([A-Za-z][A-Za-z0-9+._-]*):\/\/([^/?#]*)([^#]*)(#.*)?$/;
+const credentialsShape = /^(?:[A-Za-z][A-Za-z0-9+._-]*:\/\/)?[^/?#]*@/;
 const hostShape =
   /^(\[[0-9A-Fa-f:.]+(?:%25[A-Za-z0-9._~-]+)?\]|[\p{L}\p{N}_](?:[\p{L}\p{N}._-]*))(?::([0-9]*))?$/u;
 /** Listener names of Kafka's, which people paste from its configuration. */
@@ -40,6 +41,13 @@ export function parseBrokerUrl(address: string): string {
   const text = address.trim();
   if (text === "") {
     throw refuse(address, `it is empty; write host:port, ${example}`);
+  }
+  if (credentialsShape.test(text)) {
+    // The address stays out of the message: it holds a password.
+    throw new MillraceError(
+      "INVALID_ARGUMENT",
+      "a broker's address must not hold a user name or password: addresses end up in logs",
+    );
   }
   const url = urlShape.exec(text);
   if (url === null) {
@@ -84,14 +92,7 @@ function parseAuthority(
   address: string,
   authority: string,
 ): { readonly host: string; readonly port: number | undefined } {
-  if (authority.includes("@")) {
-    // The address is left out of the message: it holds a password.
-    throw new MillraceError(
-      "INVALID_ARGUMENT",
-      "a broker's address must not hold a user name or password: URLs end up in logs",
-    );
-  }
-  if (authority === "" || authority.startsWith(":")) {
+  if (/^(?::[0-9]*)?$/.test(authority)) {
     throw refuse(address, `the host is missing; write host:port, ${example}`);
   }
   const match = hostShape.exec(authority);

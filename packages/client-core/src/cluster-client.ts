@@ -243,7 +243,15 @@ export class ClusterClient {
   }
 
   #knownUrls(): readonly string[] {
-    return [...new Set([...this.#bootstrapUrls, ...this.metadata.brokers.map(({ url }) => url)])];
+    const urls = new Set(this.#bootstrapUrls);
+    for (const { url } of this.metadata.brokers) {
+      try {
+        urls.add(parseBrokerUrl(url));
+      } catch {
+        // An address that cannot be used; whoever is sent to that very node hears of it.
+      }
+    }
+    return [...urls];
   }
 
   #onUnreachable(nodeId: NodeId): void {

@@ -183,7 +183,7 @@ export class NodeConnection implements RequestHolder {
    * peer that said nothing at all since it was asked is taken for dead.
    */
   givenUp(request: PendingRequest, cause: "timeout" | "abort"): void {
-    if (cause === "timeout" && this.#lastMessageAtMs <= request.startedAtMs) {
+    if (cause === "timeout" && this.#lastMessageAtMs <= request.sentAtMs) {
       this.#closeError ??= new MillraceError(
         "NETWORK_EXCEPTION",
         `${this.url} said nothing while ${request.api} timed out; the connection is taken for dead`,

@@ -45,6 +45,7 @@ export class PendingRequest implements Costed {
   readonly #options: PendingRequestOptions;
   readonly #timer: Timer;
   readonly #stopListening: () => void;
+  #sentAtMs = Number.NEGATIVE_INFINITY;
   #chunks: readonly Uint8Array[];
   #state: "waiting" | "sent" | "settled" = "waiting";
   #holder: RequestHolder | undefined;
@@ -70,6 +71,11 @@ export class PendingRequest implements Costed {
     return this.#state === "sent";
   }
 
+  /** When it was written. */
+  get sentAtMs(): number {
+    return this.#sentAtMs;
+  }
+
   heldBy(holder: RequestHolder): void {
     this.#holder = holder;
   }
@@ -79,6 +85,7 @@ export class PendingRequest implements Costed {
     const chunks = this.#chunks;
     this.#chunks = noChunks;
     this.#state = "sent";
+    this.#sentAtMs = this.#options.clock.monotonicMs();
     return chunks;
   }
 
