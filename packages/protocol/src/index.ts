@@ -63,6 +63,7 @@ export {
 export {
   CBOR_DEPTH_MAX,
   CBOR_ITEMS_MAX,
+  CBOR_KEY_BYTES_MAX,
   CLIENT_ID_LENGTH_MAX,
   FRAME_OVERHEAD_BYTES,
   IN_FLIGHT_BATCHES_MAX,
@@ -75,7 +76,7 @@ export {
 // Partitioning and names
 export { murmur2, partitionForKey } from "./murmur2.js";
 // Record batches
-export { type BuildOptions, RecordBatchBuilder } from "./record-batch/builder.js";
+export { RecordBatchBuilder } from "./record-batch/builder.js";
 export {
   decodeRecords,
   type ReadBatchOptions,
@@ -89,6 +90,7 @@ export {
   readBatchHeader,
   type TimestampType,
 } from "./record-batch/header.js";
+export type { BuildOptions } from "./record-batch/header-writer.js";
 export {
   computeBatchCrc,
   isBatchCrcValid,

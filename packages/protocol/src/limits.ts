@@ -10,6 +10,8 @@ export const MAX_MESSAGE_BYTES_DEFAULT = 1024 * 1024 + 12;
 export const CBOR_DEPTH_MAX = 12;
 /** Items (keys, values, elements) in one frame. */
 export const CBOR_ITEMS_MAX = 1_000_000;
+/** UTF-8 bytes of a map's key. */
+export const CBOR_KEY_BYTES_MAX = 1024;
 export const TOPIC_NAME_LENGTH_MAX = 249;
 export const CLIENT_ID_LENGTH_MAX = 249;
 /** Per producer and partition (Kafka's max.in.flight.requests.per.connection bound for idempotence). */

@@ -173,6 +173,13 @@ describe("checkCbor", () => {
     expect(problem(`b91389${distinct.join("")}${distinct[4321]}`)).toMatch(/twice/);
   });
 
+  it("bounds the length of keys", () => {
+    const withKey = (length: number): string =>
+      `a179${length.toString(16).padStart(4, "0")}${"61".repeat(length)}00`;
+    expect(problem(withKey(1024))).toBe("accepted");
+    expect(problem(withKey(1025))).toMatch(/a key of 1025 bytes/);
+  });
+
   it("steps over a byte string without touching it", () => {
     let touched = 0;
     const message = new Uint8Array(1 << 20);

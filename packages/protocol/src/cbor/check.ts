@@ -5,7 +5,7 @@
 // string is stepped over without being touched: the walk costs nothing for records, however large.
 
 import { type ErrorName, ProtocolError } from "../errors.js";
-import { CBOR_DEPTH_MAX, CBOR_ITEMS_MAX } from "../limits.js";
+import { CBOR_DEPTH_MAX, CBOR_ITEMS_MAX, CBOR_KEY_BYTES_MAX } from "../limits.js";
 import { isUtf8 } from "./utf8.js";
 
 export interface CborLimits {
@@ -244,9 +244,12 @@ export class CborChecker {
     }
   }
 
-  /** Names that would reach an object's prototype. */
+  /** Refuses keys out of all proportion, and names that would reach an object's prototype. */
   private checkKey(start: number, end: number): void {
     const length = end - start;
+    if (length > CBOR_KEY_BYTES_MAX) {
+      throw this.refuse(`a key of ${length} bytes`, start);
+    }
     for (const key of dangerousKeys) {
       if (length === key.length && this.asLatin1(start, end) === key) {
         throw this.refuse(`the key ${key} is not allowed`, start);

@@ -12,53 +12,13 @@ import {
   type TextEncoderLike,
 } from "@millrace/runtime";
 import { MillraceError } from "../errors.js";
-import {
-  type LeaderEpoch,
-  NO_PRODUCER_EPOCH,
-  NO_PRODUCER_ID,
-  NO_SEQUENCE,
-  NO_TIMESTAMP,
-  type Offset,
-  type ProducerEpoch,
-  type ProducerId,
-} from "../ids.js";
-import { LOG_OVERHEAD_BYTES } from "../limits.js";
-import { writeInt16, writeInt32, writeInt64 } from "./big-endian.js";
-import {
-  ATTRIBUTES_AT,
-  BASE_OFFSET_AT,
-  BASE_SEQUENCE_AT,
-  BASE_TIMESTAMP_AT,
-  BATCH_LENGTH_AT,
-  CONTROL_BIT,
-  CRC_AT,
-  codecNumber,
-  LAST_OFFSET_DELTA_AT,
-  LEADER_EPOCH_AT,
-  MAGIC,
-  MAGIC_AT,
-  MAX_TIMESTAMP_AT,
-  PRODUCER_EPOCH_AT,
-  PRODUCER_ID_AT,
-  RECORD_COUNT_AT,
-  RECORDS_AT,
-  TRANSACTIONAL_BIT,
-} from "./layout.js";
+import { NO_TIMESTAMP } from "../ids.js";
+import { writeInt32 } from "./big-endian.js";
+import { type BuildOptions, writeBatchHeader } from "./header-writer.js";
+import { CRC_AT, RECORDS_AT } from "./layout.js";
 import { computeBatchCrc } from "./patch.js";
 import type { RecordInput } from "./record.js";
 import { varintSize, writeVarint } from "./varint.js";
-
-export interface BuildOptions {
-  readonly producerId?: ProducerId;
-  readonly producerEpoch?: ProducerEpoch;
-  readonly baseSequence?: number;
-  readonly isTransactional?: boolean;
-  readonly isControl?: boolean;
-  /** Default 0: the leader assigns the real one. */
-  readonly baseOffset?: Offset;
-  /** Default -1: the leader writes its own. */
-  readonly leaderEpoch?: LeaderEpoch;
-}
 
 const INITIAL_BYTES_DEFAULT = 4096;
 /** Length, attributes, timestamp and offset deltas, two lengths, header count: each at its largest. */
@@ -139,9 +99,7 @@ export class RecordBatchBuilder {
   build(options: BuildOptions & { readonly compute: Pick<Compute, "crc32c"> }): Uint8Array {
     const records = this.take();
     const whole = records.length < this.bytes.length >> 1 ? records.slice() : records;
-    this.writeHeader(whole, options, "none");
-    writeInt32(whole, CRC_AT, computeBatchCrc(whole, 0, options.compute));
-    return whole;
+    return this.finish(whole, options, "none");
   }
 
   /** Like `build`, with the records compressed: always by the codec asked for, also when that gains nothing. */
@@ -155,7 +113,24 @@ export class RecordBatchBuilder {
     const compressed = await options.compute.compress(options.codec, records);
     const whole = new Uint8Array(RECORDS_AT + compressed.length);
     whole.set(compressed, RECORDS_AT);
-    this.writeHeader(whole, options, options.codec);
+    return this.finish(whole, options, options.codec);
+  }
+
+  private finish(
+    whole: Uint8Array,
+    options: BuildOptions & { readonly compute: Pick<Compute, "crc32c"> },
+    codec: CompressionCodec,
+  ): Uint8Array {
+    writeBatchHeader(
+      whole,
+      {
+        codec,
+        recordCount: this.count,
+        baseTimestamp: this.baseTimestamp,
+        maxTimestamp: this.maxTimestamp,
+      },
+      options,
+    );
     writeInt32(whole, CRC_AT, computeBatchCrc(whole, 0, options.compute));
     return whole;
   }
@@ -179,25 +154,6 @@ export class RecordBatchBuilder {
     const larger = new Uint8Array(Math.max(needed, this.bytes.length * 2));
     larger.set(this.bytes.subarray(0, this.position));
     this.bytes = larger;
-  }
-
-  private writeHeader(whole: Uint8Array, options: BuildOptions, codec: CompressionCodec): void {
-    writeInt64(whole, BASE_OFFSET_AT, options.baseOffset ?? 0);
-    writeInt32(whole, BATCH_LENGTH_AT, whole.length - LOG_OVERHEAD_BYTES);
-    writeInt32(whole, LEADER_EPOCH_AT, options.leaderEpoch ?? -1);
-    whole[MAGIC_AT] = MAGIC;
-    const attributes =
-      codecNumber(codec) |
-      (options.isTransactional === true ? TRANSACTIONAL_BIT : 0) |
-      (options.isControl === true ? CONTROL_BIT : 0);
-    writeInt16(whole, ATTRIBUTES_AT, attributes);
-    writeInt32(whole, LAST_OFFSET_DELTA_AT, this.count - 1);
-    writeInt64(whole, BASE_TIMESTAMP_AT, this.baseTimestamp);
-    writeInt64(whole, MAX_TIMESTAMP_AT, this.maxTimestamp);
-    writeInt64(whole, PRODUCER_ID_AT, options.producerId ?? NO_PRODUCER_ID);
-    writeInt16(whole, PRODUCER_EPOCH_AT, options.producerEpoch ?? NO_PRODUCER_EPOCH);
-    writeInt32(whole, BASE_SEQUENCE_AT, options.baseSequence ?? NO_SEQUENCE);
-    writeInt32(whole, RECORD_COUNT_AT, this.count);
   }
 
   /**

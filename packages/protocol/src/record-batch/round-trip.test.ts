@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { isMillraceError } from "../errors.js";
 import { compute, toHex, utf8 } from "../test-support/fixtures.js";
 import { RecordBatchBuilder } from "./builder.js";
-import { type RecordBatch, readBatch } from "./decode.js";
+import { decodeRecords, type RecordBatch, readBatch } from "./decode.js";
 import { batchHeaders, readBatchHeader } from "./header.js";
 import {
   isBatchCrcValid,
@@ -180,6 +180,26 @@ describe("patching", () => {
       baseSequence: 77,
     });
     expect([...read].map((item) => item.timestamp)).toEqual([2 ** 41]);
+  });
+});
+
+describe("a compacted batch", () => {
+  it("keeps the offsets of the records that are left, and may have none", () => {
+    const payload = Uint8Array.of(12, 0, 0, 4, 1, 1, 0, 12, 0, 2, 14, 1, 1, 0);
+    const header = {
+      ...readBatchHeader(build([{ key: null, value: null, timestamp: 50 }])),
+      baseOffset: 100,
+      lastOffsetDelta: 9,
+      lastOffset: 109,
+      recordCount: 2,
+    };
+    const records = [...decodeRecords(header, payload)];
+    expect(records.map(({ offset, timestamp }) => [offset, timestamp])).toEqual([
+      [102, 50],
+      [107, 51],
+    ]);
+    expect([...decodeRecords({ ...header, recordCount: 0 }, new Uint8Array(0))]).toEqual([]);
+    expect(() => [...decodeRecords({ ...header, lastOffset: 106 }, payload)]).toThrow(/offset/);
   });
 });
 
