@@ -177,6 +177,7 @@ async function initialize(options: OpenDirectoryOptions): Promise<DirectoryIdent
       `the data directory ${path} holds partitions but no ${DIRECTORY_METADATA_FILE}: it is not known whose they are`,
     );
   }
+  await syncAncestors(options);
   const identity = {
     clusterId: options.clusterId ?? uuidToBase64(randomUuid(runtime.random)),
     nodeId,
@@ -195,6 +196,26 @@ async function initialize(options: OpenDirectoryOptions): Promise<DirectoryIdent
     content: encodeProperties(properties),
   });
   return identity;
+}
+
+/** The directory, and any above it, may have been created just now: their names must be durable. */
+async function syncAncestors(options: OpenDirectoryOptions): Promise<void> {
+  const { fileSystem } = options.runtime;
+  const parts = options.path.split("/");
+  for (let count = parts.length - 1; count > 0; count--) {
+    const ancestor = parts.slice(0, count).join("/") || "/";
+    try {
+      await fileSystem.syncDirectory(ancestor);
+    } catch (error) {
+      // A directory that may not be opened was there before: what is below it is not ours to sync.
+      if (!isFileError(error, "PERMISSION_DENIED")) {
+        throw error;
+      }
+    }
+  }
+  if (!options.path.startsWith("/")) {
+    await fileSystem.syncDirectory(".");
+  }
 }
 
 function checkIdentity(options: OpenDirectoryOptions, text: string): DirectoryIdentity {

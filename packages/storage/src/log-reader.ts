@@ -11,7 +11,7 @@ import { scanBatches } from "./batch-scanner.js";
 import { activeSegment, type LogParts, segmentAt } from "./log-parts.js";
 import type { LogSlice, ReadOptions, TimestampOffset } from "./log-types.js";
 import type { Segment } from "./segment.js";
-import { readSegment, SegmentDamage } from "./segment-reader.js";
+import { readSegment, SegmentDamage, type SegmentReadOptions } from "./segment-reader.js";
 
 /** How many sequential readers of one log are remembered. */
 const CURSORS_MAX = 64;
@@ -103,7 +103,7 @@ export class LogReader {
   async #startOf(
     segment: Segment,
     offset: number,
-  ): Promise<{ from: number; fromOffset: number | undefined; slackBytes: number }> {
+  ): Promise<Pick<SegmentReadOptions, "from" | "fromOffset" | "fromLastOffset" | "slackBytes">> {
     const cursor = this.#cursors.get(offset);
     if (cursor?.segment === segment) {
       this.#cursors.delete(offset);
@@ -116,7 +116,12 @@ export class LogReader {
     const slackBytes = Math.min(indexIntervalBytes, segmentBytes);
     return entry === undefined
       ? { from: 0, fromOffset: segment.baseOffset, slackBytes }
-      : { from: entry.position, fromOffset: undefined, slackBytes };
+      : {
+          from: entry.position,
+          fromOffset: undefined,
+          fromLastOffset: entry.lastOffset,
+          slackBytes,
+        };
   }
 
   #remember(offset: number, cursor: Cursor): void {

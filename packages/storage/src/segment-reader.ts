@@ -38,6 +38,8 @@ export interface SegmentReadOptions {
   readonly from: number;
   /** Base offset of the batch at `from`; undefined when only its place is known. */
   readonly fromOffset: number | undefined;
+  /** Last offset of the batch at `from`, where the index says so. */
+  readonly fromLastOffset?: number | undefined;
   /** Bytes that may lie between `from` and the batch with `offset`. */
   readonly slackBytes: number;
   readonly epochs: LeaderEpochs;
@@ -117,6 +119,10 @@ function collect(options: CollectOptions): Collected {
       }
     }
     if (isPartial || header.lastOffset >= options.endOffset) {
+      if (!isPartial && start === end) {
+        // Nothing will be returned on this header's word alone: it must be genuine.
+        walk.verifyCrc();
+      }
       break;
     }
     if (header.lastOffset < offset) {
@@ -162,24 +168,44 @@ class Walk {
     if (bytes.length - this.at < RECORD_BATCH_HEADER_BYTES) {
       return undefined;
     }
-    try {
-      return readBatchHeader(bytes, this.at);
-    } catch (error) {
-      throw isMillraceError(error) ? this.#damage("it is not a batch header") : error;
-    }
-  }
-
-  take(header: BatchHeader, verifyCrc: boolean): void {
-    const { bytes, compute, epochs } = this.#options;
-    this.#sequence ??= new BatchSequence(header.baseOffset, epochs);
-    const problem = this.#sequence.accept(header);
+    const header = this.#readHeader();
+    const problem = this.#sequence?.problemWith(header);
     if (problem !== undefined) {
       throw this.#damage(problem);
     }
-    if (verifyCrc && !isBatchCrcValid(bytes, this.at, compute)) {
-      throw this.#damage("it does not have the CRC it claims");
+    return header;
+  }
+
+  /** Goes past the batch that `peek` returned. */
+  take(header: BatchHeader, verifyCrc: boolean): void {
+    const { epochs, fromLastOffset } = this.#options;
+    if (
+      this.#sequence === undefined &&
+      header.lastOffset !== (fromLastOffset ?? header.lastOffset)
+    ) {
+      throw this.#damage(`it ends at offset ${header.lastOffset}, not at ${fromLastOffset}`);
+    }
+    this.#sequence ??= new BatchSequence(header.baseOffset, epochs);
+    this.#sequence.accept(header);
+    if (verifyCrc) {
+      this.verifyCrc();
     }
     this.at += header.sizeBytes;
+  }
+
+  verifyCrc(): void {
+    const { bytes, compute } = this.#options;
+    if (!isBatchCrcValid(bytes, this.at, compute)) {
+      throw this.#damage("it does not have the CRC it claims");
+    }
+  }
+
+  #readHeader(): BatchHeader {
+    try {
+      return readBatchHeader(this.#options.bytes, this.at);
+    } catch (error) {
+      throw isMillraceError(error) ? this.#damage("it is not a batch header") : error;
+    }
   }
 
   #damage(problem: string): SegmentDamage {

@@ -5,6 +5,8 @@
 import type { BatchHeader } from "@millrace/protocol";
 import type { LeaderEpochs } from "./leader-epochs.js";
 
+type SequencedHeader = Pick<BatchHeader, "baseOffset" | "lastOffset" | "leaderEpoch">;
+
 export class BatchSequence {
   #nextOffset: number;
   #lastEpoch: number;
@@ -22,22 +24,28 @@ export class BatchSequence {
     return this.#nextOffset;
   }
 
-  /** Why `header` cannot be the next batch; undefined when it can, and then it is taken. */
-  accept(
-    header: Pick<BatchHeader, "baseOffset" | "lastOffset" | "leaderEpoch">,
-  ): string | undefined {
+  /** Why `header` cannot be the next batch; undefined when it can. */
+  problemWith(header: SequencedHeader): string | undefined {
     if (header.baseOffset !== this.#nextOffset) {
       return `its base offset is ${header.baseOffset}, ${this.#nextOffset} is next`;
     }
     if (header.leaderEpoch < this.#lastEpoch) {
       return `its leader epoch ${header.leaderEpoch} is below its predecessor's ${this.#lastEpoch}`;
     }
-    const recorded = this.#epochs?.epochAt(header.baseOffset) ?? header.leaderEpoch;
-    if (recorded !== header.leaderEpoch) {
-      return `its leader epoch is ${header.leaderEpoch}, the checkpoint says ${recorded}`;
+    // -1: the offset lies before the first entry, whose start moves with the log start.
+    const recorded = this.#epochs?.epochAt(header.baseOffset) ?? -1;
+    return recorded >= 0 && recorded !== header.leaderEpoch
+      ? `its leader epoch is ${header.leaderEpoch}, the checkpoint says ${recorded}`
+      : undefined;
+  }
+
+  /** Takes `header` as the next batch, unless it cannot be: then it says why. */
+  accept(header: SequencedHeader): string | undefined {
+    const problem = this.problemWith(header);
+    if (problem === undefined) {
+      this.#nextOffset = header.lastOffset + 1;
+      this.#lastEpoch = header.leaderEpoch;
     }
-    this.#nextOffset = header.lastOffset + 1;
-    this.#lastEpoch = header.leaderEpoch;
-    return undefined;
+    return problem;
   }
 }
