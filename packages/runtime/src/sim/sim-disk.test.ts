@@ -69,6 +69,22 @@ describe("names on a simulated disk", () => {
     expect(lost).toBeGreaterThan(5);
   });
 
+  it("are covered by a directory sync only when they changed before it began", async () => {
+    let lost = 0;
+    await withSeeds(40, async ({ simulation, node, files }) => {
+      await put(files, "/early", filled(1, 1));
+      node.disk.stallNext(50);
+      const sync = files.syncDirectory("/");
+      await put(files, "/late", filled(1, 1));
+      expect(simulation.nowMs).toBeLessThan(10);
+      await sync;
+      const names = (await powerCycle(node).readDirectory("/")).map((entry) => entry.name);
+      expect(names).toContain("early");
+      lost += names.includes("late") ? 0 : 1;
+    });
+    expect(lost).toBeGreaterThan(5);
+  });
+
   it("show the old or the new file after an unsynced rename, never neither", async () => {
     const seen = new Set<number>();
     await withSeeds(60, async ({ node, files }) => {

@@ -78,6 +78,7 @@ export class SimDisk {
   #maxOpenFiles = Number.POSITIVE_INFINITY;
   #openFileCount = 0;
   #usedBytes = 0;
+  #stallMs: number | undefined;
 
   constructor(world: World, options: { nodeName: string; isInUse: () => boolean }) {
     this.#world = world;
@@ -128,6 +129,11 @@ export class SimDisk {
   /** The next operation of this kind (on `path`, when given) fails once. */
   failNext(kind: OperationKind, options: { code?: FileErrorCode; path?: string } = {}): void {
     this.#planned.push({ kind, code: options.code ?? "IO_ERROR", path: options.path });
+  }
+
+  /** The next operation takes this long. */
+  stallNext(durationMs: number): void {
+    this.#stallMs = durationMs;
   }
 
   /** Called before each mutation; may crash the node. Returns the way to stop. */
@@ -251,6 +257,12 @@ export class SimDisk {
 
   /** @internal How long the next operation takes. */
   drawLatencyMs(): number {
+    if (this.#stallMs !== undefined) {
+      const stallMs = this.#stallMs;
+      this.#stallMs = undefined;
+      countFault(this.#world, "disk.stall");
+      return stallMs;
+    }
     const { minLatencyMs, maxLatencyMs, stallRate, maxStallMs } = this.#world.faults.disk;
     if (this.#prng.chance(stallRate)) {
       countFault(this.#world, "disk.stall");

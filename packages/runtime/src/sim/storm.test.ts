@@ -67,12 +67,15 @@ async function talk({ clock, network, random }: ServerRuntime): Promise<void> {
 }
 
 /** One random change of the files. Failures are the disk's business. */
-async function scribble({ fileSystem, random }: ServerRuntime): Promise<void> {
+async function scribble({ clock, fileSystem, random }: ServerRuntime): Promise<void> {
   const path = (): string => `/data/${random.below(5)}`;
   const file = await fileSystem.open(path(), "readWrite");
   await file
     .write([random.fill(new Uint8Array(random.below(9_000)))], await file.size())
     .catch(ignored);
+  // The time of day goes into the trace with the bytes.
+  const now = new Uint8Array(Float64Array.of(clock.nowMs(), clock.monotonicMs()).buffer);
+  await file.write([now], 0).catch(ignored);
   await file.sync().catch(ignored);
   await file.close();
   if (random.below(3) === 0) {
