@@ -100,7 +100,7 @@ function checkSource(rules, owner, folder, path) {
   const problems = [];
   const text = readFileSync(path, "utf8");
   const inside = relative(join(folder, "src"), path);
-  const isTest = /\.test\.ts$/.test(path) || inside.startsWith("contract");
+  const isTest = /\.test\.ts$/.test(path) || /^(contract|test-support)\b/.test(inside);
   const mayUseNode = rules.mayUseNode.includes(owner);
   const isRuntime = owner === "@millrace/runtime";
   const isPlatform = isRuntime && /^(node|sim|browser)\//.test(inside);

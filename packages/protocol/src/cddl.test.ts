@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import ts from "typescript";
 import { describe, expect, it } from "vitest";
 import { type ApiName, apis } from "./apis.js";
-import { decodeCbor } from "./cbor/codec.js";
+import { decodeCbor, encodeCbor } from "./cbor/codec.js";
 import { errorCode, type WireErrorName } from "./errors.js";
 import {
   decodeRequestFrame,
@@ -182,6 +182,14 @@ describe("millrace.cddl", () => {
     )) {
       expect([...rules.keys(), ...standard]).toContain(name);
     }
+  });
+
+  it("describes records of the metadata log and of internal topics by their envelope", () => {
+    const record = (value: unknown) => cddlMismatch(rules, "internal-record", value);
+    expect(record(decodeCbor(encodeCbor([2, 0, { topic: "orders" }])))).toBeUndefined();
+    expect(record([2, 0, {}, "from a later version"])).toBeUndefined();
+    expect(record([2, { topic: "orders" }])).toMatch(/version/);
+    expect(record([-1, 0, {}])).toMatch(/type/);
   });
 
   it("explains fields in the words of the code", () => {
