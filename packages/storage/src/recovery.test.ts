@@ -1,0 +1,153 @@
+import type { ServerRuntime } from "@millrace/runtime";
+import { Simulation } from "@millrace/runtime/sim";
+import { describe, expect, it } from "vitest";
+import { ProducerState } from "./core/producer-state.js";
+import { batchOf, createLog, openManager, valuesOf } from "./testdata/harness.js";
+import { verifyDirectory } from "./verify-directory.js";
+
+const LOG = "/data/events-0/00000000000000000000.log";
+const COUNT = 6;
+
+/** A killed broker's directory: all batches in the file, none of them below the stored recovery point. */
+async function withUnverifiedTail(
+  work: (world: {
+    simulation: Simulation;
+    restart: () => ServerRuntime;
+    size: number;
+    batchBytes: number;
+  }) => Promise<void>,
+): Promise<void> {
+  const simulation = new Simulation({ seed: 7 });
+  const node = simulation.node("broker");
+  await simulation.run(async () => {
+    const manager = await openManager({ runtime: node.runtime() });
+    const log = await createLog(manager);
+    for (let index = 0; index < COUNT; index++) {
+      log.append(batchOf({ values: [`value-${index}`] }), { leaderEpoch: 0 });
+    }
+    await log.whenFlushed(COUNT - 1);
+    node.crash();
+    const size = node.disk.peek(LOG).length;
+    const snapshot = node.disk.snapshot();
+    const restart = (): ServerRuntime => {
+      if (node.isRunning) {
+        node.crash();
+      }
+      node.disk.restore(snapshot);
+      return node.runtime();
+    };
+    await work({ simulation, restart, size, batchBytes: size / COUNT });
+  });
+}
+
+describe("recovery", () => {
+  it("cuts a torn tail at every length to the whole batches before it", async () => {
+    await withUnverifiedTail(async ({ restart, size, batchBytes }) => {
+      for (let length = 0; length <= size; length++) {
+        const runtime = restart();
+        const file = await runtime.fileSystem.open(LOG, "readWrite");
+        await file.truncate(length);
+        await file.close();
+        const manager = await openManager({ runtime });
+        const log = manager.getLog("events", 0);
+        expect(log?.state).toBe("online");
+        expect(log?.logEndOffset).toBe(Math.floor(length / batchBytes));
+        expect(log?.sizeBytes).toBe(Math.floor(length / batchBytes) * batchBytes);
+      }
+    });
+  });
+
+  it("finds every flipped bit past the recovery point and keeps what lies before it", async () => {
+    await withUnverifiedTail(async ({ simulation, restart, size, batchBytes }) => {
+      for (let bit = 0; bit < size * 8; bit += 3) {
+        const runtime = restart();
+        simulation.node("broker").disk.flipBit(LOG, bit);
+        const manager = await openManager({ runtime });
+        const log = manager.getLog("events", 0);
+        const damaged = Math.floor(bit / 8 / batchBytes);
+        expect(log?.logEndOffset).toBe(damaged);
+        expect((await valuesOf(log as never)).size).toBe(damaged);
+      }
+    });
+  });
+
+  it("would serve a damaged batch if the CRC were skipped (negative control)", async () => {
+    await withUnverifiedTail(async ({ simulation, restart, size }) => {
+      const runtime = restart();
+      simulation.node("broker").disk.flipBit(LOG, (size - 3) * 8);
+      const crc32c = (bytes: Uint8Array): number => {
+        const before = new DataView(bytes.buffer, bytes.byteOffset - 4, 4);
+        return before.getUint32(0);
+      };
+      const compute = {
+        ...runtime.compute,
+        crc32c,
+        compress: runtime.compute.compress,
+        decompress: runtime.compute.decompress,
+        codecs: runtime.compute.codecs,
+      };
+      const manager = await openManager({ runtime: { ...runtime, compute } });
+      expect(manager.getLog("events", 0)?.logEndOffset).toBe(COUNT);
+    });
+  });
+
+  it("never cuts below the recovery point: a log shorter than it is quarantined", async () => {
+    const simulation = new Simulation({ seed: 3 });
+    const node = simulation.node("broker");
+    await simulation.run(async () => {
+      const manager = await openManager({ runtime: node.runtime() });
+      const log = await createLog(manager);
+      for (let index = 0; index < COUNT; index++) {
+        log.append(batchOf({ values: ["x"] }), { leaderEpoch: 0 });
+      }
+      await log.whenFlushed(COUNT - 1);
+      await manager.close();
+      const runtime = node.runtime();
+      const file = await runtime.fileSystem.open(LOG, "readWrite");
+      await file.truncate(100);
+      await file.close();
+      const kinds: string[] = [];
+      for await (const item of verifyDirectory(runtime.fileSystem, "/data", {
+        compute: runtime.compute,
+      })) {
+        kinds.push(item.kind === "finding" ? item.finding.severity : item.kind);
+      }
+      expect(kinds).toEqual(["damage", "summary"]);
+      const again = (await openManager({ runtime })).getLog("events", 0);
+      expect(again?.state).toBe("quarantined");
+      expect(again?.logEndOffset).toBe(COUNT);
+      expect(node.disk.peek(LOG).length).toBe(100);
+      const read = again?.read({ offset: 3, maxBytes: 100, endOffset: COUNT, minOneBatch: true });
+      await expect(read).rejects.toMatchObject({ code: "PARTITION_QUARANTINED" });
+    });
+  });
+
+  it("forgets nothing about producers, unless their state is made to (negative control)", async () => {
+    const simulation = new Simulation({ seed: 9 });
+    const node = simulation.node("broker");
+    await simulation.run(async () => {
+      const manager = await openManager({ runtime: node.runtime() });
+      const log = await createLog(manager);
+      const first = batchOf({ values: ["x"], producerId: 4, baseSequence: 0 });
+      log.append(first, { leaderEpoch: 0 });
+      await log.whenFlushed(0);
+      node.crash();
+      const retry = () => batchOf({ values: ["x"], producerId: 4, baseSequence: 0 });
+      const kept = (await openManager({ runtime: node.runtime() })).getLog("events", 0);
+      expect(kept?.append(retry(), { leaderEpoch: 0 })).toMatchObject({
+        isDuplicate: true,
+        baseOffset: 0,
+      });
+      node.crash();
+      class Forgetful extends ProducerState {
+        override replay(): void {
+          // The planted bug.
+        }
+      }
+      const runtime = node.runtime();
+      const createProducerState = () => new Forgetful();
+      const forgotten = (await openManager({ runtime, createProducerState })).getLog("events", 0);
+      expect(forgotten?.append(retry(), { leaderEpoch: 0 })).toMatchObject({ isDuplicate: false });
+    });
+  });
+});
