@@ -290,7 +290,7 @@ export class ClientConnection implements ConnectionEvents, CallConnection {
 
   private errorFrame(api: ApiName, correlationId: number, error: unknown): Uint8Array[] {
     const { error: name, message } = wireErrorOf(error);
-    if (isMillraceError(error)) {
+    if (isMillraceError(error) && name !== "UNKNOWN_SERVER_ERROR") {
       this.logger.debug({ api, error: name, reason: printable(message) }, "request refused");
     } else {
       this.logger.error({ api, error }, "a request failed unexpectedly");
