@@ -3,7 +3,7 @@
 // Waiting batches leave in the order of their records; those that left and are not done keep that order too:
 //
 //   waiting:   [closed closed open]   not numbered yet
-//   in flight: [sent retry sent ...]  numbered; at most maxInFlight
+//   in flight: [sent retry sent ...]  numbered; the newest less than maxInFlight behind the oldest
 //
 // Rules. A batch to be retried goes before any new one. Without idempotence one batch is out at a time, since the
 // broker could not tell a retry from a new batch. After a gap in the sequence nothing new leaves until all that
@@ -118,9 +118,8 @@ export class PartitionQueue {
     if (retry !== undefined) {
       return this.#send(retry);
     }
-    const inFlightMax = this.#isIdempotent ? rules.maxInFlight : 1;
     const head = this.#waiting[0];
-    if (this.#hasGap || head === undefined || this.#inFlight.length >= inFlightMax) {
+    if (this.#hasGap || head === undefined || this.#isWindowFull(rules.maxInFlight)) {
       return undefined;
     }
     if (!this.#isReady(head, rules)) {
@@ -197,9 +196,22 @@ export class PartitionQueue {
     this.#restsUntilMs = 0;
   }
 
+  /**
+   * Counted from the oldest batch without an answer, not by their number: answers overtake each other, and the
+   * broker only knows the last five batches again. A sixth one would make it forget the oldest.
+   */
+  #isWindowFull(maxInFlight: number): boolean {
+    const oldest = this.#inFlight[0];
+    if (oldest === undefined) {
+      return false;
+    }
+    return !this.#isIdempotent || this.#nextOrdinal - oldest.ordinal >= maxInFlight;
+  }
+
   #send(batch: ProducerBatch): ProducerBatch {
     batch.state = "sent";
     batch.attempts++;
+    batch.leftBehindUnresolved = this.#hasUnresolvedBefore(batch);
     return batch;
   }
 
@@ -215,11 +227,15 @@ export class PartitionQueue {
       isRetriable: failure.isRetriable,
       isIdempotent: this.#isIdempotent,
       hasUncertainAttempt: batch.hasUncertainAttempt,
-      hasEarlierUnresolved: this.#inFlight.some(
-        (other) => other.ordinal < batch.ordinal && other.state !== "renumber",
-      ),
+      hasEarlierUnresolved: batch.leftBehindUnresolved || this.#hasUnresolvedBefore(batch),
       isBehindDefiniteGap: batch.ordinal > this.#definiteGapOrdinal,
     });
+  }
+
+  #hasUnresolvedBefore(batch: ProducerBatch): boolean {
+    return this.#inFlight.some(
+      (other) => other.ordinal < batch.ordinal && other.state !== "renumber",
+    );
   }
 
   #giveUp(batch: ProducerBatch): void {

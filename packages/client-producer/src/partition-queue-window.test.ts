@@ -1,0 +1,55 @@
+import { describe, expect, it } from "vitest";
+import { PartitionQueue, type TakeRules } from "./partition-queue.js";
+import type { ProducerBatch } from "./producer-batch.js";
+
+const rules: TakeRules = {
+  nowMs: 0,
+  lingerMs: 0,
+  maxInFlight: 5,
+  isIdempotent: true,
+  isUrgent: true,
+};
+
+/** A queue with so many closed batches of one record each. */
+function queueOf(count: number): PartitionQueue {
+  const queue = new PartitionQueue("topic", 0, true);
+  queue.sequence.adopt({ producerId: 1, producerEpoch: 0 });
+  for (let index = 0; index < count; index++) {
+    const record = { key: null, value: `${index}`, timestamp: 0 };
+    queue.append(record, 100, { nowMs: 0, batchBytes: 1, onClosed: () => {} });
+  }
+  return queue;
+}
+
+function takeAll(queue: PartitionQueue): ProducerBatch[] {
+  const taken: ProducerBatch[] = [];
+  for (let batch = queue.take(rules); batch !== undefined; batch = queue.take(rules)) {
+    taken.push(batch);
+  }
+  return taken;
+}
+
+describe("the window of batches on their way", () => {
+  it("is counted from the oldest batch without an answer, so that the broker still knows that one", () => {
+    const queue = queueOf(8);
+    const [oldest, ...others] = takeAll(queue);
+    expect(others).toHaveLength(4);
+    for (const batch of others) {
+      queue.acknowledged(batch);
+    }
+    expect(takeAll(queue)).toEqual([]);
+    if (oldest !== undefined) {
+      queue.acknowledged(oldest);
+    }
+    expect(takeAll(queue)).toHaveLength(3);
+  });
+
+  it("moves on with each answer that comes in order", () => {
+    const queue = queueOf(8);
+    const [oldest] = takeAll(queue);
+    if (oldest !== undefined) {
+      queue.acknowledged(oldest);
+    }
+    expect(takeAll(queue)).toHaveLength(1);
+  });
+});
