@@ -4,6 +4,7 @@
 import { ClusterClient, type ClusterClientOptions } from "@millrace/client-core";
 import { MillraceError } from "@millrace/protocol";
 import { type ClusterDescription, describeCluster } from "./cluster.js";
+import type { ClusterPort } from "./cluster-port.js";
 import {
   alterConfigs,
   type ConfigChange,
@@ -50,7 +51,7 @@ export interface AdminOptions {
 
 /** With a client that others use too (`client`), or with one of its own (`runtime` and `bootstrap`). */
 export type AdminConstructorOptions = AdminOptions &
-  ({ readonly client: ClusterClient } | ClusterClientOptions);
+  ({ readonly client: ClusterPort } | ClusterClientOptions);
 
 const CALL_TIMEOUT_MS = 60_000;
 

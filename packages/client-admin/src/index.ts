@@ -5,6 +5,7 @@
 export { Admin, type AdminConstructorOptions, type AdminOptions } from "./admin.js";
 // Cluster
 export type { BrokerDescription, ClusterDescription } from "./cluster.js";
+export type { ClusterPort } from "./cluster-port.js";
 // Configurations
 export type {
   ConfigChange,

@@ -1,9 +1,10 @@
 // Requests about several things at once (topics, partitions, configurations) fail or succeed for each alone.
 // Items that failed with a retriable error are asked for again, the others are left in peace.
 
-import { type ClusterClient, errorFromItem } from "@millrace/client-core";
+import { errorFromItem } from "@millrace/client-core";
 import { isMillraceError, MillraceError } from "@millrace/protocol";
 import type { AbortSignalLike } from "@millrace/runtime";
+import type { ClusterPort } from "./cluster-port.js";
 
 /** Of every call. */
 export interface CallOptions {
@@ -22,7 +23,7 @@ export type ItemResult<Value> =
   | { readonly ok: false; readonly name: string; readonly error: MillraceError };
 
 export interface AdminContext {
-  readonly client: ClusterClient;
+  readonly client: ClusterPort;
   readonly timeoutMs: number;
 }
 

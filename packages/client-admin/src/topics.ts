@@ -204,7 +204,7 @@ export async function deleteTopics(
       return topicOutcomes(items, answer.body.topics, (name, topicId) => ({ name, topicId }));
     },
   });
-  context.client.metadata.invalidate("topics were deleted");
+  await refreshMetadata(context, names, options);
   return outcomes;
 }
 
@@ -224,8 +224,23 @@ export async function createPartitions(
       return topicOutcomes(items, answer.body.topics, (topic) => ({ name: topic }));
     },
   });
-  context.client.metadata.invalidate("partitions were added");
+  await refreshMetadata(context, [name], options);
   return outcomes;
+}
+
+/** So that producers and consumers of the same client see the change at once. */
+async function refreshMetadata(
+  context: AdminContext,
+  names: readonly string[],
+  { signal }: CallOptions,
+): Promise<void> {
+  const { metadata } = context.client;
+  metadata.invalidate("topics changed");
+  try {
+    await metadata.refresh(names, { signal });
+  } catch {
+    // The change itself is done; whoever needs the topics next asks again.
+  }
 }
 
 function topicOutcomes<Value>(

@@ -3,7 +3,7 @@ import type { Connection, DialOptions } from "@millrace/runtime";
 import { describe, expect, it } from "vitest";
 import { AbortSource } from "./abort.js";
 import type { ClusterClient } from "./cluster-client.js";
-import { codeOf, inWorld } from "./testing/world.js";
+import { codeOf, inWorld } from "./test-support/world.js";
 
 const describeCluster = (client: ClusterClient, timeoutMs?: number): Promise<unknown> =>
   client.request({ nodeId: 1 }, "describeCluster", {}, { timeoutMs });

@@ -161,6 +161,7 @@ export class ClusterClient {
   async #close(): Promise<void> {
     const error = new MillraceError("CLOSED");
     this.#closing.abort(error);
+    this.metadata.close();
     for (const request of [...this.#requests]) {
       request.fail(error);
     }

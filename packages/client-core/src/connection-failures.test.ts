@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { ClusterClient } from "./cluster-client.js";
-import type { FakeAnswer } from "./testing/fake-broker.js";
-import { codeOf, inWorld, type World } from "./testing/world.js";
+import type { FakeAnswer } from "./test-support/fake-broker.js";
+import { codeOf, inWorld, type World } from "./test-support/world.js";
 
 const ask = (client: ClusterClient, timeoutMs?: number): Promise<unknown> =>
   client.request({ nodeId: 1 }, "describeCluster", {}, { timeoutMs });

@@ -4,8 +4,8 @@ import { silentLogger } from "@millrace/runtime";
 import { describe, expect, it } from "vitest";
 import { AbortSource } from "./abort.js";
 import { MetadataCache } from "./metadata-cache.js";
-import { topicId } from "./testing/fake-broker.js";
-import { codeOf } from "./testing/world.js";
+import { topicId } from "./test-support/fake-broker.js";
+import { codeOf } from "./test-support/world.js";
 
 type Metadata = ResponseOf<"metadata">;
 
@@ -15,12 +15,20 @@ class Cluster {
   readonly topics = new Map<string, { id: string; leaderEpoch: number; partitions: number }>();
   readonly #waiting: (() => void)[] = [];
   nowMs = 0;
+  timer: { readonly delayMs: number; readonly callback: () => void } | undefined;
   error: MillraceError | undefined;
   readonly cache = new MetadataCache({
     clock: {
       nowMs: () => this.nowMs,
       monotonicMs: () => this.nowMs,
-      setTimer: () => ({ cancel: () => {} }),
+      setTimer: (delayMs, callback) => {
+        this.timer = { delayMs, callback };
+        return {
+          cancel: () => {
+            this.timer = undefined;
+          },
+        };
+      },
       sleep: () => Promise.resolve(),
       defer: () => {},
     },
@@ -201,6 +209,36 @@ describe("MetadataCache", () => {
       await refreshed;
     }
     expect(cluster.asked.at(-1)).toEqual(["used"]);
+  });
+
+  it("sees partitions added elsewhere within the maximum age, without being asked", async () => {
+    const cluster = new Cluster();
+    cluster.create("orders", { partitions: 2 });
+    const first = cluster.cache.topic("orders");
+    await cluster.settle();
+    await first;
+    cluster.create("orders", { partitions: 5 });
+    expect(cluster.timer?.delayMs).toBe(1000);
+    cluster.nowMs = 1000;
+    cluster.timer?.callback();
+    await cluster.settle();
+    expect(cluster.cache.cachedTopic("orders")?.partitions).toHaveLength(5);
+  });
+
+  it("goes on asking while the cluster cannot be reached, and not after close", async () => {
+    const cluster = new Cluster();
+    cluster.create("orders");
+    const first = cluster.cache.topic("orders");
+    await cluster.settle();
+    await first;
+    cluster.error = new MillraceError("CONNECTION_FAILED");
+    const { timer } = cluster;
+    cluster.timer = undefined;
+    timer?.callback();
+    await cluster.settle();
+    expect(cluster.timer).toBeDefined();
+    cluster.cache.close();
+    expect(cluster.timer).toBeUndefined();
   });
 
   it("ends only the wait whose signal aborts, and leaves no listener", async () => {

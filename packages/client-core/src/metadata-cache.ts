@@ -1,6 +1,7 @@
 // What the client knows of the cluster's topics, and how it finds out. At most one request for metadata is
-// under way; whoever asks meanwhile shares the next one. Nothing runs by a timer: news is fetched when somebody
-// asks for what is old, in doubt or unknown. That a topic does not exist is never remembered.
+// under way; whoever asks meanwhile shares the next one. News is fetched when somebody asks for what is old, in
+// doubt or unknown, and once per maximum age for topics in use, so that partitions added elsewhere are seen.
+// That a topic does not exist is never remembered.
 
 import {
   MillraceError,
@@ -9,7 +10,7 @@ import {
   type TopicId,
   topicNameProblem,
 } from "@millrace/protocol";
-import { type Clock, type Logger, printable } from "@millrace/runtime";
+import { type Clock, type Logger, printable, type Timer } from "@millrace/runtime";
 import { throwIfAborted, underSignal } from "./abort.js";
 import type { WaitOptions } from "./request.js";
 import { TopicDirectory, unknownTopicError } from "./topic-directory.js";
@@ -22,6 +23,9 @@ export interface MetadataCacheOptions {
   /** One request to the cluster for these topics. */
   fetch(names: readonly string[]): Promise<ResponseOf<"metadata">>;
 }
+
+/** However short the maximum age: no more than one request per second by itself. */
+const REFRESH_MS_MIN = 1000;
 
 type TopicErrors = ReadonlyMap<string, MillraceError>;
 
@@ -38,6 +42,9 @@ export class MetadataCache {
   #running: Round | undefined;
   /** Waits for the running one to end. */
   #next: { readonly names: Set<string>; readonly errors: Promise<TopicErrors> } | undefined;
+
+  #ageTimer: Timer | undefined;
+  #isClosed = false;
 
   constructor(options: MetadataCacheOptions) {
     this.#options = options;
@@ -112,6 +119,30 @@ export class MetadataCache {
     await underSignal(this.#ask(wanted), options.signal);
   }
 
+  /** Stops asking by itself. */
+  close(): void {
+    this.#isClosed = true;
+    this.#ageTimer?.cancel();
+  }
+
+  /** Runs on while topics are in use; the first request afterwards starts it again. */
+  #watchAge(): void {
+    if (this.#isClosed || this.#ageTimer !== undefined) {
+      return;
+    }
+    const { clock, logger, maxAgeMs } = this.#options;
+    this.#ageTimer = clock.setTimer(Math.max(maxAgeMs, REFRESH_MS_MIN), () => {
+      this.#ageTimer = undefined;
+      const names = this.#directory.namesInUse(clock.monotonicMs());
+      if (names.length > 0) {
+        this.refresh(names).catch((error: unknown) => {
+          logger.debug({ error: String(error) }, "metadata could not be refreshed");
+          this.#watchAge();
+        });
+      }
+    });
+  }
+
   /** The round that will know about `names`: the running one if it asked after the last doubt, else the next. */
   #ask(names: readonly string[]): Promise<TopicErrors> {
     const running = this.#running;
@@ -160,6 +191,7 @@ export class MetadataCache {
 
   async #fetch(names: ReadonlySet<string>, version: number): Promise<TopicErrors> {
     const response = await this.#options.fetch([...names]);
+    this.#watchAge();
     return this.#directory.apply(response, { names, version }, this.#options.clock.monotonicMs());
   }
 }

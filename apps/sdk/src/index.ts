@@ -1,0 +1,73 @@
+/**
+ * Millrace for applications on Node.js: producers, consumers, admin. Browsers get `browser.ts`, with the same
+ * names.
+ * @packageDocumentation
+ */
+
+// Admin
+export {
+  Admin,
+  type AdminOptions,
+  type BrokerDescription,
+  type CallOptions,
+  type ClusterDescription,
+  type ConfigChange,
+  type ConfigDescription,
+  type ConfigEntry,
+  type ConfigResource,
+  type ConfigValue,
+  type CreatedTopic,
+  type CreateTopicsOptions,
+  type DeletedRecords,
+  type DeletedTopic,
+  type ItemResult,
+  type NewTopic,
+  type OffsetSpec,
+  type PartitionDescription,
+  type PartitionOffset,
+  type RecordDeletion,
+  type ResourceChange,
+  type TopicConfigEntry,
+  type TopicDescription,
+  type TopicListing,
+  type TopicSettings,
+} from "@millrace/client-admin";
+// Consumer
+export {
+  type AssignedPartition,
+  Consumer,
+  ConsumerBatch,
+  type ConsumerOptions,
+  ConsumerRecord,
+  type IterationOptions,
+  type PartitionLag,
+  type PartitionOffset as PartitionPosition,
+  type StartPosition,
+} from "@millrace/client-consumer";
+// Producer
+export {
+  type CloseOptions,
+  isDefinite,
+  type Partitioner,
+  type PartitionerOption,
+  Producer,
+  type ProducerMetrics,
+  type ProducerOptions,
+  type ProducerRecord,
+  type RecordMetadata,
+  type SendOptions,
+  type SentRecords,
+} from "@millrace/client-producer";
+// Errors and records
+export {
+  type ErrorName,
+  isMillraceError,
+  MillraceError,
+  type RecordHeader,
+  type TopicPartition,
+} from "@millrace/protocol";
+// What the client takes from its platform
+export type { AbortSignalLike, ClientRuntime, CompressionCodec, Logger } from "@millrace/runtime";
+// The client
+export type { MillraceOptions } from "./client.js";
+export { Millrace } from "./node-millrace.js";
