@@ -104,14 +104,9 @@ export async function readBack(
   ledger: Ledger,
   options: LoadOptions,
 ): Promise<void> {
-  const ends = await client.admin().listOffsets(
-    Array.from({ length: options.partitions }, (_, partition) => ({
-      topic: options.topic,
-      partition,
-      at: "latest" as const,
-    })),
-  );
-  for (const { partition, offset: end } of ends) {
+  const ends = await client.admin().listOffsets(options.topic, "latest");
+  for (const { partition, offset } of ends) {
+    const end = offset ?? 0;
     const start = ledger.nextOffset(partition);
     if (start >= end) {
       continue;
@@ -121,7 +116,7 @@ export async function readBack(
       from: { offset: start },
     });
     for await (const record of consumer) {
-      const [producer = "", number = ""] = record.text().split(":", 2);
+      const [producer = "", number = ""] = (record.text() ?? "").split(":", 2);
       ledger.read(partition, record.offset, producer, Number(number));
       if (record.offset >= end - 1) {
         break;

@@ -1,0 +1,3 @@
+// Seeds that once failed, each with what it found. Every `npm test` runs them.
+
+export const brokerRegressions: readonly { seed: number; found: string }[] = [];
