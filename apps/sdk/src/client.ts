@@ -122,8 +122,8 @@ class Children {
 
   /** Closes all, whatever happens to one; then throws the first error. */
   async close(): Promise<void> {
-    const open = [...this.#references].map((reference) => reference.deref());
-    const outcomes = await Promise.allSettled(open.map((child) => child?.close()));
+    const open = [...this.#references].flatMap((reference) => reference.deref() ?? []);
+    const outcomes = await Promise.allSettled(open.map((child) => child.close()));
     for (const outcome of outcomes) {
       if (outcome.status === "rejected") {
         throw outcome.reason;
