@@ -51,6 +51,8 @@ export class ProducerBatch {
   attempts = 0;
   /** An attempt had no answer, or one that leaves open whether the batch was appended. */
   hasUncertainAttempt = false;
+  /** When the last attempt left, a batch before this one was undecided: the broker may have met a gap. */
+  leftBehindUnresolved = false;
   /** Those who wait have been told; the delivery itself may still be open. */
   isSettled = false;
   acknowledgement: BatchAcknowledgement | undefined;

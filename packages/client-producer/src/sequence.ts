@@ -84,7 +84,10 @@ export interface FailedAttempt {
   readonly isIdempotent: boolean;
   /** An attempt, this one included, may have appended the batch. */
   readonly hasUncertainAttempt: boolean;
-  /** A batch with a lower sequence is still to be answered or sent again, which explains a gap for now. */
+  /**
+   * A batch with a lower sequence was undecided when this one left, or still is, which explains a gap: answers
+   * may overtake each other, so the other may have arrived meanwhile.
+   */
   readonly hasEarlierUnresolved: boolean;
   /** A batch with a lower sequence surely never got there and never will: then neither did this one. */
   readonly isBehindDefiniteGap: boolean;
