@@ -119,6 +119,7 @@ export async function roll(log: LogParts): Promise<void> {
   await sealed.seal();
   const segment = await Segment.create(segmentPlace(log, sealed.endOffset));
   await fileSystem.syncDirectory(log.directory);
+  sealed.deactivate();
   log.segments = [...log.segments, segment];
   log.services.touchIndexes(sealed);
   await snapshotProducers(log);

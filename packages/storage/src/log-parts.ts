@@ -52,6 +52,8 @@ export interface LogParts {
   truncations: number;
   /** The log is closed or deleted, or the directory failed: a round in flight must not touch the state any more. */
   isOffline: boolean;
+  /** Appends are refused meanwhile. */
+  isTruncating: boolean;
   /** Why the log is quarantined. */
   damage: string | undefined;
 }

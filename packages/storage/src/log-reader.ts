@@ -3,12 +3,13 @@
 
 import {
   type BatchHeader,
+  isMillraceError,
   MillraceError,
   RECORD_BATCH_HEADER_BYTES,
   readBatch,
 } from "@millrace/protocol";
 import { scanBatches } from "./batch-scanner.js";
-import { activeSegment, type LogParts, segmentAt } from "./log-parts.js";
+import { activeSegment, type LogParts, logName, segmentAt } from "./log-parts.js";
 import type { LogSlice, ReadOptions, TimestampOffset } from "./log-types.js";
 import type { Segment } from "./segment.js";
 import { readSegment, SegmentDamage, type SegmentReadOptions } from "./segment-reader.js";
@@ -38,7 +39,10 @@ export class LogReader {
     if (options.offset >= endOffset) {
       return { chunks: [], sizeBytes: 0, nextOffset: options.offset };
     }
-    return this.#readTail({ ...options, endOffset }) ?? this.#readFile({ ...options, endOffset });
+    return (
+      this.#readTail({ ...options, endOffset }) ??
+      this.#orQuarantine(() => this.#readFile({ ...options, endOffset }))
+    );
   }
 
   #readTail(options: ReadOptions): LogSlice | undefined {
@@ -61,6 +65,34 @@ export class LogReader {
       nextOffset = header.lastOffset + 1;
     }
     return { chunks, sizeBytes, nextOffset };
+  }
+
+  /** How many bytes lie between the two offsets: exact in the tail, by segment size before it. */
+  availableBytes(fromOffset: number, endOffset: number): number {
+    const { tail, segments, marks } = this.#log;
+    if (fromOffset >= Math.min(endOffset, marks.end)) {
+      return 0;
+    }
+    const batches = tail.from(fromOffset);
+    let bytes = 0;
+    if (batches !== undefined) {
+      for (const { header } of batches) {
+        if (header.lastOffset >= endOffset) {
+          break;
+        }
+        bytes += header.sizeBytes;
+      }
+      return bytes;
+    }
+    for (const segment of segments) {
+      if (segment.endOffset > fromOffset && segment.baseOffset < endOffset) {
+        const span = segment.endOffset - segment.baseOffset;
+        const covered =
+          Math.min(endOffset, segment.endOffset) - Math.max(fromOffset, segment.baseOffset);
+        bytes += Math.ceil((segment.sizeBytes * covered) / span);
+      }
+    }
+    return bytes;
   }
 
   async #readFile(options: ReadOptions): Promise<LogSlice> {
@@ -140,7 +172,16 @@ export class LogReader {
   }
 
   /** The first record at or beyond the log start whose timestamp is at least `timestampMs`, among those written. */
-  async offsetForTimestamp(timestampMs: number): Promise<TimestampOffset | undefined> {
+  offsetForTimestamp(timestampMs: number): Promise<TimestampOffset | undefined> {
+    return this.#orQuarantine(() => this.#findTimestamp(timestampMs));
+  }
+
+  /** The first record with the largest timestamp of all that are written (KIP-734). */
+  maxTimestampOffset(): Promise<TimestampOffset | undefined> {
+    return this.#orQuarantine(() => this.#findMaxTimestamp());
+  }
+
+  async #findTimestamp(timestampMs: number): Promise<TimestampOffset | undefined> {
     for (const segment of this.#log.segments) {
       const mayHold =
         segment.endOffset > this.#log.marks.start && segment.maxTimestamp >= timestampMs;
@@ -152,13 +193,12 @@ export class LogReader {
     return undefined;
   }
 
-  /** The first record with the largest timestamp of all that are written (KIP-734). */
-  async maxTimestampOffset(): Promise<TimestampOffset | undefined> {
+  async #findMaxTimestamp(): Promise<TimestampOffset | undefined> {
     const live = this.#log.segments.filter(
       (segment) => segment.endOffset > this.#log.marks.start && segment.maxTimestamp >= 0,
     );
     const largest = live.reduce((max, segment) => Math.max(max, segment.maxTimestamp), -1);
-    const found = largest < 0 ? undefined : await this.offsetForTimestamp(largest);
+    const found = largest < 0 ? undefined : await this.#findTimestamp(largest);
     if (found !== undefined || largest < 0) {
       return found;
     }
@@ -176,7 +216,7 @@ export class LogReader {
         });
       });
     }
-    return largest < 0 ? undefined : await this.offsetForTimestamp(largest);
+    return largest < 0 ? undefined : await this.#findTimestamp(largest);
   }
 
   async #searchSegment(
@@ -272,6 +312,29 @@ export class LogReader {
     } finally {
       segment.leave();
     }
+  }
+
+  /** Damage found by a read quarantines the log; any other fault of a read is the reader's alone. */
+  async #orQuarantine<T>(read: () => Promise<T>): Promise<T> {
+    try {
+      return await read();
+    } catch (error) {
+      if (error instanceof SegmentDamage) {
+        this.#quarantine(error);
+        throw new MillraceError("CORRUPT_MESSAGE", error.message, { cause: error });
+      }
+      throw isMillraceError(error)
+        ? error
+        : new MillraceError("KAFKA_STORAGE_ERROR", "the log could not be read", { cause: error });
+    }
+  }
+
+  #quarantine(damage: SegmentDamage): void {
+    this.#log.damage ??= damage.message;
+    this.#log.runtime.logger.error(
+      { log: logName(this.#log.id), path: damage.path, position: damage.position },
+      `log quarantined: ${damage.message}`,
+    );
   }
 
   #touch(segment: Segment): void {

@@ -81,6 +81,7 @@ export async function recoverLog(options: RecoverLogOptions): Promise<RecoveredL
     tail: new LogTail(environment.tailCache),
     truncations: 0,
     isOffline: false,
+    isTruncating: false,
     damage,
   };
   if (damage === undefined) {
@@ -192,15 +193,17 @@ async function loadEpochs(options: RecoverLogOptions): Promise<LeaderEpochs | un
 async function rebuildEpochs(segments: readonly Segment[]): Promise<LeaderEpochs> {
   const epochs = new LeaderEpochs();
   for (const segment of segments) {
-    await scanBatches({
-      file: await segment.file(),
-      from: 0,
-      to: segment.sizeBytes,
-      visit: ({ header }) => {
-        epochs.assign(header.leaderEpoch, header.baseOffset);
-        return undefined;
-      },
-    });
+    await segment.reading((file) =>
+      scanBatches({
+        file,
+        from: 0,
+        to: segment.sizeBytes,
+        visit: ({ header }) => {
+          epochs.assign(header.leaderEpoch, header.baseOffset);
+          return undefined;
+        },
+      }),
+    );
   }
   return epochs;
 }

@@ -92,19 +92,21 @@ async function indexPrefix(
   offset: number,
 ): Promise<SegmentIndexes> {
   const indexes = new SegmentIndexes(segmentPlace(log, segment.baseOffset));
-  await scanBatches({
-    file: await segment.file(),
-    from: 0,
-    to: segment.sizeBytes,
-    sequence: new BatchSequence(segment.baseOffset),
-    visit: ({ header }) => {
-      if (header.lastOffset >= offset) {
-        return false;
-      }
-      indexes.add(header, log.config.indexIntervalBytes);
-      return undefined;
-    },
-  });
+  await segment.reading((file) =>
+    scanBatches({
+      file,
+      from: 0,
+      to: segment.sizeBytes,
+      sequence: new BatchSequence(segment.baseOffset),
+      visit: ({ header }) => {
+        if (header.lastOffset >= offset) {
+          return false;
+        }
+        indexes.add(header, log.config.indexIntervalBytes);
+        return undefined;
+      },
+    }),
+  );
   return indexes;
 }
 

@@ -28,18 +28,20 @@ async function replaySegment(
 ): Promise<void> {
   const indexes = await segment.indexes(log.config.indexIntervalBytes);
   const entry = indexes.offsets.lookup(range.from);
-  await scanBatches({
-    file: await segment.file(),
-    from: entry?.position ?? 0,
-    to: segment.sizeBytes,
-    visit: ({ header }) => {
-      if (header.lastOffset >= range.endOffset) {
-        return false;
-      }
-      if (header.baseOffset >= range.from && header.producerId >= 0) {
-        range.state.replay(header);
-      }
-      return undefined;
-    },
-  });
+  await segment.reading((file) =>
+    scanBatches({
+      file,
+      from: entry?.position ?? 0,
+      to: segment.sizeBytes,
+      visit: ({ header }) => {
+        if (header.lastOffset >= range.endOffset) {
+          return false;
+        }
+        if (header.baseOffset >= range.from && header.producerId >= 0) {
+          range.state.replay(header);
+        }
+        return undefined;
+      },
+    }),
+  );
 }

@@ -103,26 +103,19 @@ function collect(options: CollectOptions): Collected {
   for (;;) {
     const header = walk.peek();
     const isPartial = header === undefined || end + header.sizeBytes > bytes.length;
-    if (isPartial && start === end) {
-      const mayBeEmpty =
-        header !== undefined &&
-        header.lastOffset >= offset &&
-        header.sizeBytes > options.maxBytes &&
-        !options.minOneBatch;
-      if (!mayBeEmpty) {
-        return {
-          slice: undefined,
-          passedBytes: start,
-          nextOffset: walk.expectedOffset,
-          neededBytes: header?.sizeBytes ?? RECORD_BATCH_HEADER_BYTES,
-        };
-      }
+    if (isPartial && start === end && !isTooLarge(header, options)) {
+      return {
+        slice: undefined,
+        passedBytes: start,
+        nextOffset: walk.expectedOffset,
+        neededBytes: header?.sizeBytes ?? RECORD_BATCH_HEADER_BYTES,
+      };
     }
-    if (isPartial || header.lastOffset >= options.endOffset) {
-      if (!isPartial && start === end) {
-        // Nothing will be returned on this header's word alone: it must be genuine.
-        walk.verifyCrc();
-      }
+    if (isPartial) {
+      break;
+    }
+    if (header.lastOffset >= options.endOffset) {
+      walk.verifyCrcIf(start === end);
       break;
     }
     if (header.lastOffset < offset) {
@@ -143,6 +136,16 @@ function collect(options: CollectOptions): Collected {
   const chunks = end === start ? [] : [bytes.subarray(start, end)];
   const slice = { chunks, sizeBytes: end - start, nextOffset, nextPosition: position + end };
   return { slice, passedBytes: 0, nextOffset, neededBytes: 0 };
+}
+
+/** Whether the batch asked for is there but may not be returned: it alone exceeds `maxBytes`. */
+function isTooLarge(header: BatchHeader | undefined, options: CollectOptions): boolean {
+  return (
+    header !== undefined &&
+    header.lastOffset >= options.offset &&
+    header.sizeBytes > options.maxBytes &&
+    !options.minOneBatch
+  );
 }
 
 /** Steps from batch to batch through the bytes read, checking each. */
@@ -191,6 +194,13 @@ class Walk {
       this.verifyCrc();
     }
     this.at += header.sizeBytes;
+  }
+
+  /** When nothing will be returned on a header's word alone, it must be genuine. */
+  verifyCrcIf(isNeeded: boolean): void {
+    if (isNeeded) {
+      this.verifyCrc();
+    }
   }
 
   verifyCrc(): void {

@@ -47,6 +47,8 @@ export class Segment {
   #file: Promise<FileHandle> | undefined;
   #readers = 0;
   #suffix = "";
+  /** The log appends to it: its indexes must stay in memory, its file open. */
+  #isActive: boolean;
   #onIdle: (() => void) | undefined;
 
   constructor(options: SegmentOptions) {
@@ -55,6 +57,7 @@ export class Segment {
     this.#place = options;
     this.#summary = options.summary;
     this.#indexes = options.indexes;
+    this.#isActive = options.indexes !== undefined;
   }
 
   /** A new, empty, active segment. Durable after the directory is synced. */
@@ -147,16 +150,18 @@ export class Segment {
 
   async #buildIndexes(indexIntervalBytes: number): Promise<SegmentIndexes> {
     const indexes = new SegmentIndexes(this.#place);
-    await scanBatches({
-      file: await this.file(),
-      from: 0,
-      to: this.sizeBytes,
-      sequence: new BatchSequence(this.baseOffset),
-      visit: ({ header }) => {
-        indexes.add(header, indexIntervalBytes);
-        return undefined;
-      },
-    });
+    await this.reading((file) =>
+      scanBatches({
+        file,
+        from: 0,
+        to: this.sizeBytes,
+        sequence: new BatchSequence(this.baseOffset),
+        visit: ({ header }) => {
+          indexes.add(header, indexIntervalBytes);
+          return undefined;
+        },
+      }),
+    );
     indexes.finish();
     if (this.#suffix === "") {
       await indexes.store({ sync: false });
@@ -166,6 +171,9 @@ export class Segment {
 
   /** Lets go of what can be had again: the indexes in memory, and the open file when nobody reads it. */
   rest(): void {
+    if (this.#isActive) {
+      return;
+    }
     this.#indexes = undefined;
     const file = this.#file;
     if (this.#readers === 0 && file !== undefined && this.#suffix === "") {
@@ -175,8 +183,9 @@ export class Segment {
     }
   }
 
-  /** Takes the place of the indexes after the end of the file was cut. */
+  /** Takes the place of the indexes after the end of the file was cut. The segment is active from now on. */
   replaceIndexes(indexes: SegmentIndexes): void {
+    this.#isActive = true;
     this.#indexes = indexes;
     this.#summary = indexes;
   }
@@ -185,8 +194,23 @@ export class Segment {
   async seal(): Promise<void> {
     const indexes = this.activeIndexes;
     indexes.finish();
-    this.#summary = summaryOf(indexes);
     await indexes.store({ sync: true });
+  }
+
+  /** Another segment is active from now on. Call after `seal`. */
+  deactivate(): void {
+    this.#summary = summaryOf(this.activeIndexes);
+    this.#isActive = false;
+  }
+
+  /** Runs `use` while the file stays open and in place. */
+  async reading<T>(use: (file: FileHandle) => Promise<T>): Promise<T> {
+    this.enter();
+    try {
+      return await use(await this.file());
+    } finally {
+      this.leave();
+    }
   }
 
   /** While a reader is in, the file is neither closed nor removed. Pair with `leave`. */

@@ -1,0 +1,241 @@
+// The writing side of a log: its turn in the group commit, who waits for which offset, closing; and the chain that lets
+// only one operation at a time change files. What a round does to the files is in commit-round.ts.
+
+import { MillraceError } from "@millrace/protocol";
+import {
+  RoundRefused,
+  snapshotProducers,
+  storeEpochs,
+  syncRound,
+  writeRound,
+} from "./commit-round.js";
+import type { CommitTarget } from "./commit-scheduler.js";
+import { isFileError } from "./files.js";
+import { FlushWaiters } from "./flush-waiters.js";
+import { activeSegment, type LogParts, logName } from "./log-parts.js";
+import { SNAPSHOT_INTERVAL_BYTES } from "./producer-snapshots.js";
+import { SyncTimer } from "./sync-timer.js";
+
+export class LogWriter implements CommitTarget {
+  readonly #parts: LogParts;
+  readonly #waiters = new FlushWaiters();
+  readonly #listeners = new Set<() => void>();
+  readonly #syncTimer: SyncTimer;
+  /** The end of the chain of operations that change files. */
+  #lastChange: Promise<unknown> = Promise.resolve();
+  /** The written mark when the hints were stored. */
+  #hintsAt: number;
+
+  constructor(parts: LogParts) {
+    this.#parts = parts;
+    this.#hintsAt = parts.marks.written;
+    this.#syncTimer = new SyncTimer(parts, () => this.syncNow());
+  }
+
+  get hasWork(): boolean {
+    return this.#parts.tail.hasPending && !this.#parts.isOffline;
+  }
+
+  commitRound(): Promise<void> {
+    return this.exclusively(() => this.#round());
+  }
+
+  /** The configuration changed. */
+  configured(): void {
+    this.#syncTimer.wrote();
+  }
+
+  subscribe(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  whenFlushed(offset: number): Promise<boolean> {
+    const { marks, services } = this.#parts;
+    if (offset < marks.flushed) {
+      return Promise.resolve(offset < marks.synced);
+    }
+    if (services.failure !== undefined || this.#parts.isOffline) {
+      const message = services.failure?.message ?? "the log is closed";
+      return Promise.reject(new MillraceError("KAFKA_STORAGE_ERROR", message));
+    }
+    if (offset >= marks.end) {
+      return Promise.reject(
+        new MillraceError("OFFSET_OUT_OF_RANGE", `offset ${offset} was not appended`),
+      );
+    }
+    return this.#waiters.wait(offset);
+  }
+
+  /** Syncs what is written, whatever the topic's `flush`. */
+  async syncNow(): Promise<void> {
+    await this.exclusively(async () => {
+      await this.orFail(() => syncRound(this.#parts));
+      this.#settle();
+    });
+  }
+
+  /** Stores what makes the next start quick: the active segment's indexes, and a producer snapshot when due. */
+  async storeHints(): Promise<void> {
+    await this.exclusively(async () => {
+      if (this.#parts.isOffline || this.#parts.services.failure !== undefined) {
+        return;
+      }
+      this.#hintsAt = this.#parts.marks.written;
+      await activeSegment(this.#parts).activeIndexes.store({ sync: false });
+      if (this.#parts.bytesSinceSnapshot >= SNAPSHOT_INTERVAL_BYTES) {
+        await snapshotProducers(this.#parts);
+      }
+    });
+  }
+
+  /** Whether `storeHints` would store anything new. */
+  get hasUnstoredHints(): boolean {
+    return this.#hintsAt !== this.#parts.marks.written;
+  }
+
+  /** Goes offline when what changes files right now has ended. */
+  async stop(reason: string): Promise<void> {
+    this.abandon(reason);
+    await this.exclusively(() => Promise.resolve());
+  }
+
+  /** Waits for the last readers. */
+  async closeFiles(): Promise<void> {
+    await Promise.all(this.#parts.segments.map((segment) => segment.close()));
+  }
+
+  /** Writes and syncs all that is queued, stores the hints and goes offline. */
+  async close(): Promise<void> {
+    await this.exclusively(async () => {
+      while (this.#parts.tail.hasPending && this.#parts.services.failure === undefined) {
+        await this.#round();
+      }
+      const isOnline = !this.#parts.isOffline && this.#parts.services.failure === undefined;
+      if (isOnline) {
+        await this.orFail(() => syncRound(this.#parts));
+        this.#settle();
+        await this.#storeFinalHints();
+      }
+    }).finally(() => this.abandon("the log is closed"));
+    await this.closeFiles();
+  }
+
+  /** What a quick start needs; without it (a full disk) the next start does more, and nothing is lost. */
+  async #storeFinalHints(): Promise<void> {
+    try {
+      await storeEpochs(this.#parts);
+      await activeSegment(this.#parts).activeIndexes.store({ sync: true });
+      await snapshotProducers(this.#parts);
+    } catch (error) {
+      const { logger } = this.#parts.runtime;
+      logger.warn({ log: logName(this.#parts.id), error }, "the next start will take longer");
+    }
+  }
+
+  /** Goes offline without a word to the disk: nothing that waits is acknowledged. */
+  abandon(reason: string): void {
+    this.#parts.isOffline = true;
+    this.#syncTimer.stop();
+    this.discardPending(new MillraceError("KAFKA_STORAGE_ERROR", reason));
+    this.#parts.tail.clear();
+    this.notify();
+  }
+
+  async #round(): Promise<void> {
+    if (this.#parts.isOffline || this.#parts.services.failure !== undefined) {
+      return;
+    }
+    const parts = this.#parts;
+    try {
+      await writeRound(parts);
+      if (parts.config.flush === "sync") {
+        await syncRound(parts);
+      } else {
+        parts.marks.countWrittenAsFlushed();
+        this.#syncTimer.wrote();
+      }
+    } catch (error) {
+      if (error instanceof RoundRefused) {
+        parts.runtime.logger.warn(
+          { log: logName(parts.id), error: error.error },
+          `append refused: ${error.message}`,
+        );
+        this.discardPending(new MillraceError(error.error, error.message));
+      } else if (!parts.isOffline) {
+        this.#fail(error);
+      }
+      return;
+    }
+    this.#settle();
+  }
+
+  /** Takes back all that is not written: log end, producers, epochs; and refuses whoever waits for it. */
+  discardPending(error: Error): void {
+    const { tail, marks, producers, epochs, services } = this.#parts;
+    for (const { undo } of tail.pendingNewestFirst()) {
+      if (undo !== undefined) {
+        producers.undo(undo);
+      }
+    }
+    services.countQueued(-tail.pendingBytes);
+    tail.discardPending();
+    marks.discardUnwritten();
+    if (epochs.truncateFromEnd(marks.end)) {
+      this.#parts.areEpochsDirty = true;
+    }
+    this.#waiters.refuseFrom(marks.flushed, error);
+    this.notify();
+  }
+
+  #settle(): void {
+    const { marks } = this.#parts;
+    this.#waiters.complete(marks.flushed, marks.synced);
+    this.notify();
+  }
+
+  notify(): void {
+    for (const listener of this.#listeners) {
+      try {
+        listener();
+      } catch (error) {
+        this.#parts.runtime.logger.error(
+          { log: logName(this.#parts.id), error },
+          "listener failed",
+        );
+      }
+    }
+  }
+
+  /** Runs `work`; a fault in it is final for the data directory, unless `work` can bear that the disk is full. */
+  async orFail<T>(
+    work: () => Promise<T>,
+    options: { readonly bearsFullDisk: boolean } = { bearsFullDisk: false },
+  ): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (options.bearsFullDisk && isFileError(error, "STORAGE_FULL")) {
+        throw new MillraceError("STORAGE_FULL", undefined, { cause: error });
+      }
+      this.#fail(error);
+      throw new MillraceError("KAFKA_STORAGE_ERROR", "the disk failed", { cause: error });
+    }
+  }
+
+  #fail(cause: unknown): void {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    this.#parts.services.fail({
+      path: this.#parts.directory,
+      message: `${logName(this.#parts.id)}: writing or syncing failed: ${reason}`,
+      cause,
+    });
+  }
+
+  /** One at a time, in order, each whatever became of the one before. */
+  exclusively<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#lastChange.then(work, work);
+    this.#lastChange = result.catch(() => undefined);
+    return result;
+  }
+}
