@@ -234,8 +234,14 @@ describe("a hostile broker", () => {
   it("that answers hello with more than 16 KiB is cut off", () =>
     inWorld(async (world) => {
       const broker = await world.broker("broker");
-      broker.handlers.hello = () => ({ raw: new Uint8Array(20_000) });
-      expect(await codeOf(ask(world.client()))).toBe("PROTOCOL_VIOLATION");
+      const padding = { apiKey: 9999, minVersion: 0, maxVersion: 0 };
+      const hello = broker.hello();
+      broker.handlers.hello = () => ({
+        body: { ...hello, apis: [...hello.apis, ...Array.from({ length: 4000 }, () => padding)] },
+      });
+      const error = ask(world.client());
+      await expect(error).rejects.toMatchObject({ code: "PROTOCOL_VIOLATION" });
+      await expect(error).rejects.toThrow("bytes before hello");
     }));
 
   it("that sends more than maxMessageBytes is cut off", () =>
