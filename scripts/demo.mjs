@@ -5,15 +5,16 @@
 //   npm run demo -- --input flights.csv --partitions 8 --rate max
 
 import { mkdtemp, rm } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { basename, dirname, join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { silentLogger } from "@millrace/runtime";
 import { Millrace } from "millrace";
-import { readDataset } from "./demo/dataset.mjs";
-import { killBroker, startBroker, startClient, stopAll, stopBroker } from "./demo/processes.mjs";
-import { bold, count, dim, green, red, Screen, seconds, yellow } from "./demo/screen.mjs";
+import { readDataset } from "./demo/dataset.js";
+import { killBroker, startBroker, startClient, stopAll, stopBroker } from "./demo/processes.js";
+import { bold, count, dim, green, red, Screen, seconds, yellow } from "./demo/screen.js";
 
 const TOPIC = "flights";
 /** How long the broker stays dead: long enough to see that everything waits. */
@@ -26,7 +27,7 @@ const STALL_MS = 30_000;
 const usage = `usage: npm run demo -- [--input FILE] [--partitions N] [--rate RECORDS_PER_SECOND|max] [--limit N]
 
   --input       a JSON array, JSON lines, CSV or any other text with a record on each line
-                (default: 231,083 flights of the vega-datasets package)
+                (default: 200,000 flights of the vega-datasets package)
   --partitions  of the topic (default 4)
   --rate        how fast the producer sends (default 40000, so that there is something to watch)
   --limit       only the first N records`;
@@ -53,10 +54,7 @@ function readOptions() {
     return value;
   };
   const packaged = () =>
-    join(
-      dirname(createRequire(import.meta.url).resolve("vega-datasets/package.json")),
-      "data/flights-200k.json",
-    );
+    fileURLToPath(new URL("../node_modules/vega-datasets/data/flights-200k.json", import.meta.url));
   return {
     input: values.input === undefined ? packaged() : resolve(values.input),
     partitions: number("partitions", values.partitions),
@@ -105,9 +103,7 @@ async function waitUntil(condition, failed) {
 function isPerfect(result, total) {
   const { received, distinct, duplicated, outOfOrder, different, unknown } = result;
   return (
-    received === total &&
-    distinct === total &&
-    duplicated + outOfOrder + different + unknown === 0
+    received === total && distinct === total && duplicated + outOfOrder + different + unknown === 0
   );
 }
 
@@ -164,8 +160,10 @@ async function demo() {
 
   let broker = await startBroker(join(directory, "data"));
   state.broker = green(`running (pid ${broker.child.pid})`);
-  screen.event(`broker ${broker.url}, data in ${directory}, every batch synced before it is acknowledged`);
-  const client = new Millrace(broker.url);
+  screen.event(
+    `broker ${broker.url}, data in ${directory}, every batch synced before it is acknowledged`,
+  );
+  const client = new Millrace({ bootstrap: broker.url, logger: silentLogger });
   const admin = client.admin();
   await admin.createTopic(TOPIC, { partitions: options.partitions });
   screen.event(`topic ${TOPIC} with ${options.partitions} partitions`);
@@ -213,7 +211,9 @@ async function demo() {
   console.log(
     `  ${bold("rates")}  produced ${count(total / (produced.elapsedMs / 1000))} records/s (kill and recovery included), read again from disk ${count(replayed.perSecond)} records/s`,
   );
-  console.log(`  partitions hold ${Object.values(consumed.perPartition).map(count).join(", ")} records\n`);
+  console.log(
+    `  partitions hold ${Object.values(consumed.perPartition).map(count).join(", ")} records\n`,
+  );
   return isPerfect(consumed, total) && isPerfect(replayed, total) && stored === total;
 }
 

@@ -63,7 +63,8 @@ const hints: Partial<Record<ErrorName, string>> = {
   TOPIC_ALREADY_EXISTS: "Add --if-not-exists to accept the topic that is there.",
   INVALID_REPLICATION_FACTOR:
     "A topic cannot have more replicas than the cluster has brokers; leave --replication-factor out.",
-  OFFSET_OUT_OF_RANGE: "`millrace topics describe NAME` shows each partition's first and last offset.",
+  OFFSET_OUT_OF_RANGE:
+    "`millrace topics describe NAME` shows each partition's first and last offset.",
   MESSAGE_TOO_LARGE: "Send smaller records, or raise the topic's max.message.bytes.",
   RECORD_TOO_LARGE: "Send smaller records, or raise the topic's max.message.bytes.",
   INVALID_CONFIG: "Topic configurations have Kafka's names, such as retention.ms or segment.bytes.",

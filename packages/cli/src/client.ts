@@ -22,10 +22,15 @@ export async function withClient<Result>(
     connectTimeoutMs: CONNECT_TIMEOUT_MS,
   });
   try {
-    await client.request("any", "describeCluster", {}, {
-      timeoutMs: CONNECT_TIMEOUT_MS,
-      signal: context.signal,
-    });
+    await client.request(
+      "any",
+      "describeCluster",
+      {},
+      {
+        timeoutMs: CONNECT_TIMEOUT_MS,
+        signal: context.signal,
+      },
+    );
     return await use(client);
   } finally {
     await client.close();

@@ -35,5 +35,8 @@ export function addClientOptions(command: Command, context: CommandContext): Com
 /** Shown under the options in `--help`. */
 export function addExamples(command: Command, examples: readonly string[]): Command {
   const title = examples.length === 1 ? "Example:" : "Examples:";
-  return command.addHelpText("after", `\n${title}\n${examples.map((line) => `  $ ${line}`).join("\n")}`);
+  return command.addHelpText(
+    "after",
+    `\n${title}\n${examples.map((line) => `  $ ${line}`).join("\n")}`,
+  );
 }

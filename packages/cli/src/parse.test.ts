@@ -15,27 +15,38 @@ import {
 
 describe("counts, sizes and durations", () => {
   it("reads counts with underscores and units", () => {
-    expect([parseCount("0"), parseCount("1_000_000"), parseCount("250k"), parseCount("1.5M")]).toEqual(
-      [0, 1_000_000, 250_000, 1_500_000],
-    );
+    expect([
+      parseCount("0"),
+      parseCount("1_000_000"),
+      parseCount("250k"),
+      parseCount("1.5M"),
+    ]).toEqual([0, 1_000_000, 250_000, 1_500_000]);
   });
 
   it("tells 1024s from 1000s", () => {
-    expect([parseBytes("64k"), parseBytes("64KiB"), parseBytes("64kB"), parseBytes("2MiB")]).toEqual(
-      [65_536, 65_536, 64_000, 2_097_152],
-    );
+    expect([
+      parseBytes("64k"),
+      parseBytes("64KiB"),
+      parseBytes("64kB"),
+      parseBytes("2MiB"),
+    ]).toEqual([65_536, 65_536, 64_000, 2_097_152]);
   });
 
   it("reads durations as milliseconds unless they say otherwise", () => {
     expect([parseDurationMs("250"), parseDurationMs("1.5s"), parseDurationMs("2h")]).toEqual([
       250, 1_500, 7_200_000,
     ]);
-    expect([parseSeconds("10"), parseSeconds("2.5"), parseSeconds("500ms")]).toEqual([10, 2.5, 0.5]);
+    expect([parseSeconds("10"), parseSeconds("2.5"), parseSeconds("500ms")]).toEqual([
+      10, 2.5, 0.5,
+    ]);
   });
 
-  it.each(["", "-1", "1x", "1e9", "ten", "1.2.3", "9999999999999999999"])("refuses %j as a count", (text) => {
-    expect(() => parseCount(text)).toThrow(/Expected/);
-  });
+  it.each(["", "-1", "1x", "1e9", "ten", "1.2.3", "9999999999999999999"])(
+    "refuses %j as a count",
+    (text) => {
+      expect(() => parseCount(text)).toThrow(/Expected/);
+    },
+  );
 
   it("refuses nothing at all where at least one is needed", () => {
     expect(() => parsePositiveCount("0")).toThrow(/1 or more/);

@@ -18,7 +18,9 @@ function printError(context: CommandContext, error: unknown, asJson: boolean): n
     terminal.note(jsonLine({ error: { code, message, hint: hint ?? null } }));
   } else {
     const label = code === "CLI" || code === "UNEXPECTED" ? "" : ` (${code})`;
-    terminal.note(`${terminal.noteColors.red("error:")} ${message}${terminal.noteColors.dim(label)}`);
+    terminal.note(
+      `${terminal.noteColors.red("error:")} ${message}${terminal.noteColors.dim(label)}`,
+    );
     if (hint !== undefined) {
       terminal.note(`  ${hint}`);
     }

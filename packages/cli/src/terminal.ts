@@ -13,7 +13,6 @@ export interface OutputStream {
   off(event: "drain" | "close", listener: () => void): unknown;
 }
 
-
 export interface TerminalStreams {
   readonly stdin: NodeJS.ReadableStream & { readonly isTTY?: boolean | undefined };
   readonly stdout: OutputStream & NodeJS.WritableStream;

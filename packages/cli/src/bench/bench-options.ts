@@ -27,9 +27,15 @@ export function addBenchOptions(command: Command, context: CommandContext): Comm
   }
   return command
     .option("-s, --size <bytes>", "bytes of a record's value", parseBytes, 100)
-    .option("-t, --topic <name>", "an existing topic, kept afterwards (default: a new one, removed)")
+    .option(
+      "-t, --topic <name>",
+      "an existing topic, kept afterwards (default: a new one, removed)",
+    )
     .option("--partitions <n>", "partitions of the new topic", parsePositiveCount, 1)
-    .option("--data-dir <dir>", "where the started broker keeps its data; with --bootstrap, a directory on its disk")
+    .option(
+      "--data-dir <dir>",
+      "where the started broker keeps its data; with --bootstrap, a directory on its disk",
+    )
     .addOption(bootstrap)
     .addOption(jsonOption("print one JSON object"));
 }

@@ -1,8 +1,8 @@
 // What a measurement gives: one JSON object, and the same for people. Pure.
 
-import { formatBytes, formatCount, formatMs, roundTo } from "../format/numbers.js";
 import { bar, resample, sparkline } from "../format/bar.js";
 import { latencyHistogram, latencyTable, type NamedLatency } from "../format/latency.js";
+import { formatBytes, formatCount, formatMs, roundTo } from "../format/numbers.js";
 import type { Colors } from "../terminal.js";
 import type { LatencyBucket, LatencySummary } from "./latency-recorder.js";
 import type { Spread } from "./spread.js";

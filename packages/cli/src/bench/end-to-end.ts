@@ -1,8 +1,8 @@
 // Consumers that read along while records are produced: the time from sending a marked record to receiving it, on
 // one process's clock.
 
-import { ClusterClient } from "@millrace/client-core";
 import { Consumer } from "@millrace/client-consumer";
+import { ClusterClient } from "@millrace/client-core";
 import type { ClientRuntime } from "@millrace/runtime";
 import type { BenchTopic } from "./bench-topic.js";
 import { LatencyRecorder } from "./latency-recorder.js";

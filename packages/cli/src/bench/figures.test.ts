@@ -46,7 +46,11 @@ describe("payloads", () => {
     for (const number of [0, 1, 0xffffffff, 0x100000000, 2 ** 48 - 1]) {
       expect(readMark(markPayload(100, number))).toBe(number);
     }
-    expect(createPayloads(100).map(readMark).filter((mark) => mark !== undefined)).toEqual([]);
+    expect(
+      createPayloads(100)
+        .map(readMark)
+        .filter((mark) => mark !== undefined),
+    ).toEqual([]);
     expect(readMark(new Uint8Array(3))).toBeUndefined();
   });
 });

@@ -3,7 +3,7 @@
 
 import { ClusterClient } from "@millrace/client-core";
 import { Producer, type ProducerRecord } from "@millrace/client-producer";
-import { type ClientRuntime } from "@millrace/runtime";
+import type { ClientRuntime } from "@millrace/runtime";
 import type { LatencyRecorder } from "./latency-recorder.js";
 import { createPayloads, MARK_BYTES, markPayload } from "./payloads.js";
 import type { RateSamples } from "./rate-samples.js";
@@ -98,7 +98,14 @@ export class ProduceLoad {
     const { runtime, bootstrap, acks, batchBytes, lingerMs, compression } = this.#options;
     const client = new ClusterClient({ runtime, bootstrap, clientId: "millrace-bench" });
     const maxRequestBytes = Math.max(1024 * 1024, batchBytes);
-    const producer = new Producer({ client, acks, batchBytes, maxRequestBytes, lingerMs, compression });
+    const producer = new Producer({
+      client,
+      acks,
+      batchBytes,
+      maxRequestBytes,
+      lingerMs,
+      compression,
+    });
     return { client, producer, chunks, nextChunk: 0 };
   }
 

@@ -3,7 +3,7 @@
 /** How many different payloads take turns: enough that nothing between here and the disk profits from repeats. */
 const POOL_SIZE = 1024;
 const POOL_BYTES_MAX = 64 * 1024 * 1024;
-const ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789 ,.:{}\"-_ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+const ALPHABET = 'abcdefghijklmnopqrstuvwxyz0123456789 ,.:{}"-_ABCDEFGHIJKLMNOPQRSTUVWXYZ';
 
 /** The same for every run: a linear congruential generator, seeded (Numerical Recipes' constants). */
 function createSequence(seed: number): () => number {
@@ -43,7 +43,11 @@ export function markPayload(size: number, number: number): Uint8Array {
 
 /** The number a payload carries, if it is a marked one. */
 export function readMark(payload: Uint8Array): number | undefined {
-  if (payload.length < MARK_BYTES || payload[0] !== MARK_TAG >> 8 || payload[1] !== (MARK_TAG & 0xff)) {
+  if (
+    payload.length < MARK_BYTES ||
+    payload[0] !== MARK_TAG >> 8 ||
+    payload[1] !== (MARK_TAG & 0xff)
+  ) {
     return undefined;
   }
   const view = new DataView(payload.buffer, payload.byteOffset, MARK_BYTES);

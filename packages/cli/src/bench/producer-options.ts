@@ -24,7 +24,12 @@ export function addProducerOptions(command: Command): Command {
     )
     .option("--batch-bytes <bytes>", "batch size", parseBytes, DEFAULT_BATCH_BYTES)
     .option("--linger <ms>", "how long a batch waits for more", parseDurationMs, 5)
-    .option("--window <bytes>", "unacknowledged bytes per producer", parseBytes, DEFAULT_WINDOW_BYTES)
+    .option(
+      "--window <bytes>",
+      "unacknowledged bytes per producer",
+      parseBytes,
+      DEFAULT_WINDOW_BYTES,
+    )
     .addOption(
       new Option("--compression <codec>", "compress batches")
         .choices(["none", "gzip", "snappy", "lz4", "zstd"])

@@ -1,10 +1,16 @@
 // `millrace bench consume`: how fast consumers that are behind catch up.
 
-import { ClusterClient } from "@millrace/client-core";
 import { Consumer } from "@millrace/client-consumer";
+import { ClusterClient } from "@millrace/client-core";
+import { silentLogger } from "@millrace/runtime";
 import { createNodeRuntime } from "@millrace/runtime/node";
 import { Command } from "commander";
-import { addBenchOptions, type BenchOptions, clientCpuSeconds, printResult } from "../bench/bench-options.js";
+import {
+  addBenchOptions,
+  type BenchOptions,
+  clientCpuSeconds,
+  printResult,
+} from "../bench/bench-options.js";
 import { type BenchResult, rates } from "../bench/bench-result.js";
 import { type BenchTarget, withBenchTarget } from "../bench/bench-target.js";
 import { type BenchTopic, withBenchTopic } from "../bench/bench-topic.js";
@@ -36,7 +42,7 @@ async function fill({ context, options, target, topic }: Stage): Promise<void> {
   const total = options.records;
   const progress = new Progress({ terminal, label: "writing", total, format: formatCount });
   const load = new ProduceLoad({
-    runtime: createNodeRuntime(),
+    runtime: createNodeRuntime({ logger: silentLogger }),
     bootstrap: target.bootstrap,
     topic: topic.name,
     recordBytes: options.size,
@@ -66,7 +72,11 @@ interface ReadFigures {
   readonly samples: readonly number[];
 }
 
-type Share = readonly { readonly topic: string; readonly partition: number; readonly offset: number }[];
+type Share = readonly {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+}[];
 
 /** Reads one consumer's partitions up to the ends given. */
 async function readShare(
@@ -76,8 +86,12 @@ async function readShare(
   onBatch: (records: number, bytes: number) => void,
 ): Promise<void> {
   const { context, target } = stage;
-  const runtime = createNodeRuntime();
-  const client = new ClusterClient({ runtime, bootstrap: target.bootstrap, clientId: "millrace-bench" });
+  const runtime = createNodeRuntime({ logger: silentLogger });
+  const client = new ClusterClient({
+    runtime,
+    bootstrap: target.bootstrap,
+    clientId: "millrace-bench",
+  });
   const consumer = new Consumer({ client, partitions: share });
   const open = new Set(share.map(({ partition }) => partition));
   try {
@@ -111,7 +125,10 @@ async function read(stage: Stage): Promise<ReadFigures> {
   const starts = await topic.startOffsets();
   const total = ends.reduce((sum, end, partition) => sum + end - (starts[partition] ?? 0), 0);
   if (total === 0) {
-    throw usageError(`Topic ${topic.name} holds no records.`, "Leave --topic out to have some written.");
+    throw usageError(
+      `Topic ${topic.name} holds no records.`,
+      "Leave --topic out to have some written.",
+    );
   }
   const { terminal } = context;
   const progress = new Progress({ terminal, label: "reading", total, format: formatCount });
@@ -143,9 +160,7 @@ async function read(stage: Stage): Promise<ReadFigures> {
   return { records, bytes, seconds, samples: samples.samples };
 }
 
-async function measure(
-  stage: Stage,
-): Promise<{ result: BenchResult; samples: readonly number[] }> {
+async function measure(stage: Stage): Promise<{ result: BenchResult; samples: readonly number[] }> {
   const { options, target, topic } = stage;
   if (options.topic === undefined) {
     await fill(stage);
@@ -178,7 +193,9 @@ async function measure(
 
 async function benchConsume(context: CommandContext, options: ConsumeBenchOptions): Promise<void> {
   const { result, samples } = await withBenchTarget(context, options, (target) =>
-    withBenchTopic(context, target, options, (topic) => measure({ context, options, target, topic })),
+    withBenchTopic(context, target, options, (topic) =>
+      measure({ context, options, target, topic }),
+    ),
   );
   printResult(context, options, result, { samples, buckets: [], bucketsOf: "" });
 }
@@ -186,7 +203,12 @@ async function benchConsume(context: CommandContext, options: ConsumeBenchOption
 export function benchConsumeCommand(context: CommandContext): Command {
   const command = new Command("consume")
     .description("read a topic from its beginning as fast as it comes")
-    .option("-n, --records <n>", "how many records to write first (without --topic)", parsePositiveCount, 1_000_000)
+    .option(
+      "-n, --records <n>",
+      "how many records to write first (without --topic)",
+      parsePositiveCount,
+      1_000_000,
+    )
     .option("-C, --consumers <n>", "consumers, which share the partitions", parsePositiveCount, 1)
     .action((options: ConsumeBenchOptions) => benchConsume(context, options));
   addBenchOptions(command, context);

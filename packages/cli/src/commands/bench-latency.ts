@@ -3,9 +3,15 @@
 
 import { ClusterClient } from "@millrace/client-core";
 import { Producer } from "@millrace/client-producer";
+import { silentLogger } from "@millrace/runtime";
 import { createNodeRuntime } from "@millrace/runtime/node";
 import { Command } from "commander";
-import { addBenchOptions, type BenchOptions, clientCpuSeconds, printResult } from "../bench/bench-options.js";
+import {
+  addBenchOptions,
+  type BenchOptions,
+  clientCpuSeconds,
+  printResult,
+} from "../bench/bench-options.js";
 import { type BenchResult, rates } from "../bench/bench-result.js";
 import { type BenchTarget, withBenchTarget } from "../bench/bench-target.js";
 import { type BenchTopic, withBenchTopic } from "../bench/bench-topic.js";
@@ -97,9 +103,13 @@ async function runParts(
 
 async function measure(stage: Stage): Promise<Measured> {
   const { context, options, target, topic } = stage;
-  const runtime = createNodeRuntime();
+  const runtime = createNodeRuntime({ logger: silentLogger });
   const sendTimes: number[] = [];
-  const client = new ClusterClient({ runtime, bootstrap: target.bootstrap, clientId: "millrace-bench" });
+  const client = new ClusterClient({
+    runtime,
+    bootstrap: target.bootstrap,
+    clientId: "millrace-bench",
+  });
   const producer = new Producer({ client, lingerMs: options.linger });
   const acknowledgements = new LatencyRecorder();
   const endToEnd = await EndToEnd.start({
@@ -161,7 +171,9 @@ async function benchLatency(context: CommandContext, options: LatencyBenchOption
     throw usageError(`Records need ${MARK_BYTES} bytes or more to carry their number.`);
   }
   const { result, endToEnd } = await withBenchTarget(context, options, (target) =>
-    withBenchTopic(context, target, options, (topic) => measure({ context, options, target, topic })),
+    withBenchTopic(context, target, options, (topic) =>
+      measure({ context, options, target, topic }),
+    ),
   );
   printResult(context, options, result, {
     samples: [],

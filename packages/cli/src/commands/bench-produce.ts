@@ -1,8 +1,14 @@
 // `millrace bench produce`: how many records a second a broker takes, and how near that is to what its disk can do.
 
+import { silentLogger } from "@millrace/runtime";
 import { createNodeRuntime } from "@millrace/runtime/node";
 import { Command } from "commander";
-import { addBenchOptions, type BenchOptions, clientCpuSeconds, printResult } from "../bench/bench-options.js";
+import {
+  addBenchOptions,
+  type BenchOptions,
+  clientCpuSeconds,
+  printResult,
+} from "../bench/bench-options.js";
 import { type BenchResult, diskResult, rates } from "../bench/bench-result.js";
 import { type BenchTarget, withBenchTarget } from "../bench/bench-target.js";
 import { type BenchTopic, withBenchTopic } from "../bench/bench-topic.js";
@@ -96,12 +102,18 @@ async function measure(stage: Stage): Promise<Measured> {
   const { signal, terminal } = context;
   const acknowledgements = new LatencyRecorder();
   const samples = new RateSamples();
-  const runtime = createNodeRuntime();
+  const runtime = createNodeRuntime({ logger: silentLogger });
   const sendTimes: number[] = [];
   const endToEnd =
     options.consumers === 0
       ? undefined
-      : await EndToEnd.start({ runtime, bootstrap: target.bootstrap, topic, sendTimes, consumers: options.consumers });
+      : await EndToEnd.start({
+          runtime,
+          bootstrap: target.bootstrap,
+          topic,
+          sendTimes,
+          consumers: options.consumers,
+        });
   const total = options.records;
   const progress = new Progress({ terminal, label: "producing", total, format: formatCount });
   let warmed = 0;
@@ -129,7 +141,11 @@ async function measure(stage: Stage): Promise<Measured> {
     samples.samples.length = 0;
     const figures = await runParts(stage, load);
     await endToEnd?.caughtUp(load.acknowledged);
-    const result = toResult(stage, figures, { acknowledgements, endToEnd: endToEnd?.recorder, warmup });
+    const result = toResult(stage, figures, {
+      acknowledgements,
+      endToEnd: endToEnd?.recorder,
+      warmup,
+    });
     return { result, samples: samples.samples, acknowledgements };
   } finally {
     progress.stop();
@@ -158,7 +174,10 @@ function toResult(
     ackMs: measured.acknowledgements.summary(),
     endToEndMs: measured.endToEnd?.summary() ?? null,
     ...diskResult(spreadOf(slices), storedBytes, { seconds, slices: slices.length }),
-    cpuSeconds: { broker: brokerCpu === null ? null : roundTo(brokerCpu), client: roundTo(clientCpu) },
+    cpuSeconds: {
+      broker: brokerCpu === null ? null : roundTo(brokerCpu),
+      client: roundTo(clientCpu),
+    },
     settings: {
       acks: options.acks,
       producers: options.producers,
@@ -175,7 +194,9 @@ function toResult(
 
 async function benchProduce(context: CommandContext, options: ProduceBenchOptions): Promise<void> {
   const measured = await withBenchTarget(context, options, (target) =>
-    withBenchTopic(context, target, options, (topic) => measure({ context, options, target, topic })),
+    withBenchTopic(context, target, options, (topic) =>
+      measure({ context, options, target, topic }),
+    ),
   );
   printResult(context, options, measured.result, {
     samples: measured.samples,
@@ -188,7 +209,11 @@ export function benchProduceCommand(context: CommandContext): Command {
   const command = new Command("produce")
     .description("produce as fast as the broker takes it, beside what its disk can do")
     .option("-n, --records <n>", "how many records", parsePositiveCount, 1_000_000)
-    .option("--warmup <n>", "records sent before the clock runs (default: a tenth, at most 50,000)", parseCount)
+    .option(
+      "--warmup <n>",
+      "records sent before the clock runs (default: a tenth, at most 50,000)",
+      parseCount,
+    )
     .option("--consumers <n>", "consumers that read along, for end-to-end latency", parseCount, 0)
     .option("--slice-ms <ms>", "length of a disk slice", parseDurationMs, 1_000)
     .action((options: ProduceBenchOptions) => benchProduce(context, options));

@@ -7,7 +7,12 @@ import type { CommandContext } from "../context.js";
 import { jsonText } from "../format/json.js";
 import { type Column, renderTable } from "../format/table.js";
 import { escapeControls } from "../format/text.js";
-import { addClientOptions, addExamples, type ClientOptions, type OutputOptions } from "../options.js";
+import {
+  addClientOptions,
+  addExamples,
+  type ClientOptions,
+  type OutputOptions,
+} from "../options.js";
 
 interface DescribeOptions extends ClientOptions, OutputOptions {}
 

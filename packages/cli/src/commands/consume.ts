@@ -7,8 +7,18 @@ import { Argument, Command } from "commander";
 import { withClient } from "../client.js";
 import type { CommandContext } from "../context.js";
 import { compileRecordFormat, type RecordFormat, templateHelp } from "../format/record-template.js";
-import { addClientOptions, addExamples, type ClientOptions, type OutputOptions } from "../options.js";
-import { parsePartition, parsePositiveCount, parseStartPosition, type StartPosition } from "../parse.js";
+import {
+  addClientOptions,
+  addExamples,
+  type ClientOptions,
+  type OutputOptions,
+} from "../options.js";
+import {
+  parsePartition,
+  parsePositiveCount,
+  parseStartPosition,
+  type StartPosition,
+} from "../parse.js";
 
 interface ConsumeOptions extends ClientOptions, OutputOptions {
   readonly from: StartPosition;
@@ -108,7 +118,8 @@ async function consume(
     await client.metadata.topic(topic, { signal });
     const end = options.untilEnd ? await findEnds(context, client, topic, options) : undefined;
     const { partition, from } = options;
-    const what = partition === undefined ? { topics: topic } : { partitions: [{ topic, partition }] };
+    const what =
+      partition === undefined ? { topics: topic } : { partitions: [{ topic, partition }] };
     await using consumer = new Consumer({ client, ...what, from });
     await consumer.ready();
     for (const position of consumer.positions()) {
@@ -119,7 +130,9 @@ async function consume(
     }
     if (from === "latest" && terminal.isTerminal) {
       terminal.note(
-        terminal.noteColors.dim("Waiting for new records; --from earliest shows those that are there."),
+        terminal.noteColors.dim(
+          "Waiting for new records; --from earliest shows those that are there.",
+        ),
       );
     }
     for await (const batch of consumer.batches({ signal })) {

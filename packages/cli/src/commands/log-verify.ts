@@ -12,7 +12,7 @@ import { formatBytes, formatCount } from "../format/numbers.js";
 import { Progress } from "../format/progress.js";
 import { type Column, renderTable } from "../format/table.js";
 import { escapeControls } from "../format/text.js";
-import { type Finding, FINDINGS_MAX, Findings } from "../log/finding.js";
+import { FINDINGS_MAX, type Finding, Findings } from "../log/finding.js";
 import {
   findLogDirectories,
   type LogDirectory,

@@ -12,7 +12,12 @@ import { jsonLine } from "../format/json.js";
 import { formatCount, formatMs } from "../format/numbers.js";
 import { Progress } from "../format/progress.js";
 import { LineSender } from "../line-sender.js";
-import { addClientOptions, addExamples, type ClientOptions, type OutputOptions } from "../options.js";
+import {
+  addClientOptions,
+  addExamples,
+  type ClientOptions,
+  type OutputOptions,
+} from "../options.js";
 import { type Acks, parseAcks, parsePartition, parseSeparator } from "../parse.js";
 
 interface ProduceOptions extends ClientOptions, OutputOptions {
@@ -80,7 +85,9 @@ async function acknowledge(
     context.terminal.note(`  ${noteColors.green("✓")} ${placeOf(metadata)}${noteColors.dim(note)}`);
   } catch (error) {
     const { message, hint } = describeError(error);
-    context.terminal.note(`  ${noteColors.red("✗")} ${message}${hint === undefined ? "" : ` ${hint}`}`);
+    context.terminal.note(
+      `  ${noteColors.red("✗")} ${message}${hint === undefined ? "" : ` ${hint}`}`,
+    );
   }
 }
 
@@ -100,7 +107,10 @@ async function produceLines(
         break;
       }
       await sender.add(line);
-      progress.update(sender.acknowledged, `${formatCount(sender.handedIn - sender.acknowledged)} on their way`);
+      progress.update(
+        sender.acknowledged,
+        `${formatCount(sender.handedIn - sender.acknowledged)} on their way`,
+      );
     }
     await sender.finish();
   } finally {
@@ -114,7 +124,8 @@ async function produce(
   options: ProduceOptions,
 ): Promise<void> {
   const { terminal, signal } = context;
-  const file = options.file === undefined || options.file === "-" ? undefined : await open(options.file);
+  const file =
+    options.file === undefined || options.file === "-" ? undefined : await open(options.file);
   const toRecord = (line: string): ProducerRecord => lineToRecord(line, topic, options);
   await withClient(context, options.bootstrap, async (client) => {
     // Told now, not after the first line.
@@ -130,7 +141,12 @@ async function produce(
     const lines = file?.readLines() ?? createInterface({ input: terminal.streams.stdin });
     signal.addEventListener("abort", () => lines.close(), { once: true });
     await produceLines(context, sender, lines);
-    printSummary(context, { topic, sender, seconds: (performance.now() - startedMs) / 1000, options });
+    printSummary(context, {
+      topic,
+      sender,
+      seconds: (performance.now() - startedMs) / 1000,
+      options,
+    });
   });
 }
 
@@ -167,7 +183,11 @@ export function produceCommand(context: CommandContext): Command {
     .description("send a record for each line of standard input, a file, or what you type")
     .addArgument(new Argument("<topic>", "an existing topic"))
     .option("-f, --file <path>", "read lines from this file (- is standard input)")
-    .option("-k, --key-separator <text>", "what divides key and value in a line: , or \\t", parseSeparator)
+    .option(
+      "-k, --key-separator <text>",
+      "what divides key and value in a line: , or \\t",
+      parseSeparator,
+    )
     .option("-p, --partition <n>", "send everything to this partition", parsePartition)
     .addOption(
       new Option("--acks <acks>", "wait for none, the leader, or every in-sync replica")

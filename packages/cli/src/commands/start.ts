@@ -21,7 +21,12 @@ import { addExamples, DEFAULT_BOOTSTRAP, jsonOption } from "../options.js";
 /** Like the server's own bin: the file may also be named in the environment. */
 const CONFIG_FILE_VARIABLE = "MILLRACE_CONFIG_FILE";
 
-function commanderOption({ flag, description, environment, default: standard }: ServerOption): Option {
+function commanderOption({
+  flag,
+  description,
+  environment,
+  default: standard,
+}: ServerOption): Option {
   const note = standard === undefined ? environment : `default: ${standard}; ${environment}`;
   return new Option(flag, `${description} (${note})`);
 }

@@ -6,7 +6,12 @@ import { withClient } from "../client.js";
 import type { CommandContext } from "../context.js";
 import { jsonText } from "../format/json.js";
 import { throwFirstFailure } from "../item-failures.js";
-import { addClientOptions, addExamples, type ClientOptions, type OutputOptions } from "../options.js";
+import {
+  addClientOptions,
+  addExamples,
+  type ClientOptions,
+  type OutputOptions,
+} from "../options.js";
 import { collectKeyValue, parsePositiveCount } from "../parse.js";
 
 interface CreateOptions extends ClientOptions, OutputOptions {
@@ -56,8 +61,16 @@ export function topicsCreateCommand(context: CommandContext): Command {
   const command = new Command("create")
     .description("create topics")
     .addArgument(new Argument("<name...>", "names of the topics"))
-    .option("-p, --partitions <n>", "partitions of each (default: the broker's)", parsePositiveCount)
-    .option("-r, --replication-factor <n>", "replicas of each partition (default: the broker's)", parsePositiveCount)
+    .option(
+      "-p, --partitions <n>",
+      "partitions of each (default: the broker's)",
+      parsePositiveCount,
+    )
+    .option(
+      "-r, --replication-factor <n>",
+      "replicas of each partition (default: the broker's)",
+      parsePositiveCount,
+    )
     .option("-c, --config <key=value>", "topic configuration; may be repeated", collectKeyValue)
     .option("--if-not-exists", "a topic that exists already is fine")
     .option("--validate-only", "check, and create nothing")

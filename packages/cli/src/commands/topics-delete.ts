@@ -8,7 +8,12 @@ import { withClient } from "../client.js";
 import type { CommandContext } from "../context.js";
 import { jsonText } from "../format/json.js";
 import { throwFirstFailure } from "../item-failures.js";
-import { addClientOptions, addExamples, type ClientOptions, type OutputOptions } from "../options.js";
+import {
+  addClientOptions,
+  addExamples,
+  type ClientOptions,
+  type OutputOptions,
+} from "../options.js";
 
 interface DeleteOptions extends ClientOptions, OutputOptions {
   readonly yes?: boolean;
@@ -20,7 +25,10 @@ async function confirm(context: CommandContext, question: string): Promise<boole
   if (!terminal.isInteractive) {
     throw usageError("Deleting needs a confirmation.", "Add --yes to delete without being asked.");
   }
-  const prompt = createInterface({ input: terminal.streams.stdin, output: terminal.streams.stderr });
+  const prompt = createInterface({
+    input: terminal.streams.stdin,
+    output: terminal.streams.stderr,
+  });
   const interrupt = new AbortController();
   // readline takes Ctrl-C for itself while it asks.
   prompt.once("SIGINT", () => interrupt.abort());
@@ -72,5 +80,8 @@ export function topicsDeleteCommand(context: CommandContext): Command {
     .option("-y, --yes", "do not ask")
     .action((names: string[], options: DeleteOptions) => deleteTopics(context, names, options));
   addClientOptions(command, context);
-  return addExamples(command, ["millrace topics delete orders", "millrace topics delete orders --yes"]);
+  return addExamples(command, [
+    "millrace topics delete orders",
+    "millrace topics delete orders --yes",
+  ]);
 }

@@ -1,10 +1,6 @@
 // `millrace topics describe [NAME...]`: a line per topic and a line per partition, under the headings people grep.
 
-import {
-  Admin,
-  type PartitionDescription,
-  type TopicDescription,
-} from "@millrace/client-admin";
+import { Admin, type PartitionDescription, type TopicDescription } from "@millrace/client-admin";
 import { Argument, Command } from "commander";
 import { withClient } from "../client.js";
 import type { CommandContext } from "../context.js";
@@ -13,7 +9,12 @@ import { formatBytes } from "../format/numbers.js";
 import { type Column, renderTable } from "../format/table.js";
 import { escapeControls } from "../format/text.js";
 import { throwFirstFailure } from "../item-failures.js";
-import { addClientOptions, addExamples, type ClientOptions, type OutputOptions } from "../options.js";
+import {
+  addClientOptions,
+  addExamples,
+  type ClientOptions,
+  type OutputOptions,
+} from "../options.js";
 
 interface DescribeOptions extends ClientOptions, OutputOptions {
   readonly allConfigs?: boolean;
@@ -25,7 +26,11 @@ function partitionColumns(context: CommandContext): readonly Column<PartitionDes
   const { colors } = context.terminal;
   return [
     { title: "Partition", value: (row) => String(row.partition), align: "right" },
-    { title: "Leader", value: (row) => (row.leaderId < 0 ? "none" : String(row.leaderId)), align: "right" },
+    {
+      title: "Leader",
+      value: (row) => (row.leaderId < 0 ? "none" : String(row.leaderId)),
+      align: "right",
+    },
     { title: "Replicas", value: (row) => row.replicas.join(",") },
     {
       title: "Isr",
@@ -35,7 +40,11 @@ function partitionColumns(context: CommandContext): readonly Column<PartitionDes
     { title: "StartOffset", value: (row) => offset(row.logStartOffset), align: "right" },
     { title: "EndOffset", value: (row) => offset(row.highWatermark), align: "right" },
     { title: "Flushed", value: (row) => offset(row.flushedOffset), align: "right" },
-    { title: "Size", value: (row) => (row.sizeBytes < 0 ? "-" : formatBytes(row.sizeBytes)), align: "right" },
+    {
+      title: "Size",
+      value: (row) => (row.sizeBytes < 0 ? "-" : formatBytes(row.sizeBytes)),
+      align: "right",
+    },
     { title: "Segments", value: (row) => offset(row.segmentCount), align: "right" },
     {
       title: "State",
@@ -45,7 +54,11 @@ function partitionColumns(context: CommandContext): readonly Column<PartitionDes
   ];
 }
 
-function printTopic(context: CommandContext, topic: TopicDescription, options: DescribeOptions): void {
+function printTopic(
+  context: CommandContext,
+  topic: TopicDescription,
+  options: DescribeOptions,
+): void {
   const { terminal } = context;
   const { colors } = terminal;
   const configs = topic.config
@@ -59,9 +72,15 @@ function printTopic(context: CommandContext, topic: TopicDescription, options: D
     cell("TopicId", topic.topicId),
   ];
   terminal.out(head.join("  "));
-  terminal.out(`  ${cell("Configs", configs.length === 0 ? "-" : escapeControls(configs.join(", ")))}`);
+  terminal.out(
+    `  ${cell("Configs", configs.length === 0 ? "-" : escapeControls(configs.join(", ")))}`,
+  );
   const { columns: width } = terminal;
-  const table = renderTable(topic.partitions, partitionColumns(context), { colors, width, indent: 2 });
+  const table = renderTable(topic.partitions, partitionColumns(context), {
+    colors,
+    width,
+    indent: 2,
+  });
   terminal.out(table);
 }
 

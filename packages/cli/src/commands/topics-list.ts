@@ -6,7 +6,12 @@ import { withClient } from "../client.js";
 import type { CommandContext } from "../context.js";
 import { jsonText } from "../format/json.js";
 import { type Column, renderTable } from "../format/table.js";
-import { addClientOptions, addExamples, type ClientOptions, type OutputOptions } from "../options.js";
+import {
+  addClientOptions,
+  addExamples,
+  type ClientOptions,
+  type OutputOptions,
+} from "../options.js";
 
 interface ListOptions extends ClientOptions, OutputOptions {
   readonly internal?: boolean;

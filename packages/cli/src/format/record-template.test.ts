@@ -25,7 +25,9 @@ describe("record formats", () => {
   });
 
   it("fill in every directive of a template", () => {
-    const format = compileRecordFormat("%t %p %o %k %K %V %T %d %h %%\\n", { escapesControls: false });
+    const format = compileRecordFormat("%t %p %o %k %K %V %T %d %h %%\\n", {
+      escapesControls: false,
+    });
     expect(format.print(record)).toBe(
       "orders 2 41 k 1 5 1700000000000 2023-11-14T22:13:20.000Z trace=abc %\n",
     );

@@ -1,7 +1,8 @@
 // Text from outside on its way to a terminal: a record must not move the cursor, change colours or set a title.
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this finds.
-const dangerous = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+const dangerous =
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this finds.
+  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
 
 /** Escapes control and direction characters; tabs and line feeds stay. */
 export function escapeControls(text: string): string {

@@ -50,7 +50,9 @@ export class OffsetIndexCheck {
 }
 
 const beyond = (count: number): string =>
-  count === 1 ? "points beyond the last batch" : `and ${count - 1} more point beyond the last batch`;
+  count === 1
+    ? "points beyond the last batch"
+    : `and ${count - 1} more point beyond the last batch`;
 
 /** Timestamps and offsets must grow, stay inside the segment, and no timestamp may exceed what the segment holds. */
 export function checkTimeIndex(

@@ -10,17 +10,24 @@ import { findLogDirectories, PartitionVerifier } from "./verify.js";
 
 const { compute } = createNodeRuntime();
 const RECORDS = 10;
-const name = (offset: number, suffix: string): string => `${String(offset).padStart(20, "0")}.${suffix}`;
+const name = (offset: number, suffix: string): string =>
+  `${String(offset).padStart(20, "0")}.${suffix}`;
 
 function batch(baseOffset: number, leaderEpoch = 1): Uint8Array {
   const builder = new RecordBatchBuilder();
   for (let index = 0; index < RECORDS; index += 1) {
-    builder.append({ key: `k${index}`, value: `value ${String(baseOffset + index).padStart(3, "0")}`, timestamp: 1000 + baseOffset + index });
+    builder.append({
+      key: `k${index}`,
+      value: `value ${String(baseOffset + index).padStart(3, "0")}`,
+      timestamp: 1000 + baseOffset + index,
+    });
   }
   return builder.build({ compute, baseOffset, leaderEpoch });
 }
 
-function offsetIndex(entries: readonly (readonly [relative: number, position: number])[]): Uint8Array {
+function offsetIndex(
+  entries: readonly (readonly [relative: number, position: number])[],
+): Uint8Array {
   const bytes = new Uint8Array(entries.length * 8);
   const view = new DataView(bytes.buffer);
   for (const [index, [relative, position]] of entries.entries()) {
@@ -30,7 +37,9 @@ function offsetIndex(entries: readonly (readonly [relative: number, position: nu
   return bytes;
 }
 
-function timeIndex(entries: readonly (readonly [timestamp: number, relative: number])[]): Uint8Array {
+function timeIndex(
+  entries: readonly (readonly [timestamp: number, relative: number])[],
+): Uint8Array {
   const bytes = new Uint8Array(entries.length * 12);
   const view = new DataView(bytes.buffer);
   for (const [index, [timestamp, relative]] of entries.entries()) {
@@ -83,12 +92,21 @@ describe("verifying a partition", () => {
     const { list, reports } = await verify();
     expect(list).toEqual([]);
     expect(reports).toMatchObject([
-      { directory: "orders-0", segments: 2, batches: 5, records: 50, firstOffset: 0, lastOffset: 49 },
+      {
+        directory: "orders-0",
+        segments: 2,
+        batches: 5,
+        records: 50,
+        firstOffset: 0,
+        lastOffset: 49,
+      },
     ]);
   });
 
   it("takes a partition's own directory as well as the data directory", async () => {
-    expect(await findLogDirectories(partition)).toMatchObject([{ path: partition, segments: [0, 30] }]);
+    expect(await findLogDirectories(partition)).toMatchObject([
+      { path: partition, segments: [0, 30] },
+    ]);
   });
 
   it("finds a flipped bit by the CRC and reads on behind it", async () => {
@@ -151,7 +169,14 @@ describe("verifying a partition", () => {
   });
 
   it("finds index entries that point at the wrong place", async () => {
-    await writeFile(join(partition, name(0, "index")), offsetIndex([[19, size + 1], [29, 2 * size], [99, 9 * size]]));
+    await writeFile(
+      join(partition, name(0, "index")),
+      offsetIndex([
+        [19, size + 1],
+        [29, 2 * size],
+        [99, 9 * size],
+      ]),
+    );
     const { list } = await verify();
     expect(list.map((finding) => finding.position)).toEqual([0, 16]);
     await writeFile(join(partition, name(0, "index")), offsetIndex([[18, size]]));
@@ -159,7 +184,14 @@ describe("verifying a partition", () => {
   });
 
   it("finds a time index that goes back, or beyond its segment", async () => {
-    await writeFile(join(partition, name(0, "timeindex")), timeIndex([[1019, 19], [1009, 9], [1029, 99]]));
+    await writeFile(
+      join(partition, name(0, "timeindex")),
+      timeIndex([
+        [1019, 19],
+        [1009, 9],
+        [1029, 99],
+      ]),
+    );
     const { list } = await verify();
     expect(list.map((finding) => finding.position)).toEqual([12, 24]);
     await writeFile(join(partition, name(0, "timeindex")), timeIndex([[99999, 19]]));
@@ -174,9 +206,22 @@ describe("verifying a partition", () => {
   });
 });
 
+describe("a partition without records", () => {
+  it("needs no index", async () => {
+    const empty = join(root, "payments-0");
+    await mkdir(empty);
+    await writeFile(join(empty, name(0, "log")), new Uint8Array(0));
+    const { list, reports } = await verify();
+    expect(list).toEqual([]);
+    expect(reports[1]).toMatchObject({ directory: "payments-0", records: 0, firstOffset: -1 });
+  });
+});
+
 describe("index files", () => {
   it("are read in Kafka's layout, relative to the base offset", () => {
-    expect(readOffsetIndex(offsetIndex([[5, 100]]), 1000)).toEqual([{ offset: 1005, position: 100 }]);
+    expect(readOffsetIndex(offsetIndex([[5, 100]]), 1000)).toEqual([
+      { offset: 1005, position: 100 },
+    ]);
     expect(readTimeIndex(timeIndex([[1_700_000_000_000, 7]]), 1000)).toEqual([
       { timestamp: 1_700_000_000_000, offset: 1007 },
     ]);

@@ -5,8 +5,8 @@ import { type FileHandle, open, readdir, readFile, stat } from "node:fs/promises
 import { basename, join, relative } from "node:path";
 import type { Compute } from "@millrace/runtime";
 import { systemErrorCode } from "../cli-error.js";
-import { checkContent, checkContinuity, type Continuity } from "./batch-check.js";
-import { Findings } from "./finding.js";
+import { type Continuity, checkContent, checkContinuity } from "./batch-check.js";
+import type { Findings } from "./finding.js";
 import { checkTimeIndex, type IndexProblem, OffsetIndexCheck } from "./index-check.js";
 import {
   baseOffsetOfFile,
@@ -198,8 +198,11 @@ export class PartitionVerifier {
       if (systemErrorCode(error) !== "ENOENT") {
         throw error;
       }
-      const problem = "the index is missing: the broker builds it again";
-      this.#add({ severity: "warning", name, position: 0, offset: undefined, problem });
+      // An empty segment has nothing to index.
+      if ((await stat(join(this.#directory.path, fileName(baseOffset, "log")))).size > 0) {
+        const problem = "the index is missing: the broker builds it again";
+        this.#add({ severity: "warning", name, position: 0, offset: undefined, problem });
+      }
       return new Uint8Array(0);
     }
   }

@@ -1,8 +1,9 @@
 // What the demo shows: events as lines that stay, and below them, on a terminal, a few lines that move.
 // Elsewhere a line every second.
 
-const isTerminal = process.stdout.isTTY === true && process.env.TERM !== "dumb";
-const wantsColor = isTerminal && (process.env.NO_COLOR ?? "") === "";
+const { env, stdout } = process;
+const isTerminal = stdout.isTTY === true && env["TERM"] !== "dumb";
+const wantsColor = isTerminal && (env["NO_COLOR"] ?? "") === "";
 
 const paint = (code) => (text) => (wantsColor ? `\u001b[${code}m${text}\u001b[0m` : text);
 export const bold = paint(1);
@@ -42,7 +43,7 @@ export class Screen {
     this.#previous.atMs = performance.now();
     this.#timer = setInterval(() => this.#tick(), isTerminal ? FRAME_MS : PLAIN_MS);
     if (isTerminal) {
-      process.stdout.write("\u001b[?25l");
+      stdout.write("\u001b[?25l");
     }
   }
 
@@ -55,7 +56,7 @@ export class Screen {
     this.#timer = undefined;
     if (isTerminal) {
       this.#erase();
-      process.stdout.write(`${keepsFrame ? `${this.#frame().join("\n")}\n` : ""}\u001b[?25h`);
+      stdout.write(`${keepsFrame ? `${this.#frame().join("\n")}\n` : ""}\u001b[?25h`);
       this.#liveLines = 0;
     }
   }
@@ -64,7 +65,7 @@ export class Screen {
   event(text) {
     const time = dim(`${((performance.now() - this.#startedMs) / 1000).toFixed(1).padStart(5)} s`);
     this.#erase();
-    process.stdout.write(`${time}  ${text}\n`);
+    stdout.write(`${time}  ${text}\n`);
     this.#draw();
   }
 
@@ -92,7 +93,7 @@ export class Screen {
 
   #frame() {
     const { total, acknowledged, received, broker } = this.#model();
-    const width = Math.max(10, Math.min(BAR_WIDTH, (process.stdout.columns ?? 80) - 50));
+    const width = Math.max(10, Math.min(BAR_WIDTH, (stdout.columns ?? 80) - 50));
     const row = (name, value, rate) =>
       `  ${name.padEnd(9)} ${bar(value / total, width)} ${count(value).padStart(8)} ${dim(`${count(rate)} records/s`)}`;
     return [
@@ -105,14 +106,14 @@ export class Screen {
   #draw() {
     if (isTerminal && this.#timer !== undefined) {
       const lines = this.#frame();
-      process.stdout.write(`${lines.join("\n")}\n`);
+      stdout.write(`${lines.join("\n")}\n`);
       this.#liveLines = lines.length;
     }
   }
 
   #erase() {
     if (this.#liveLines > 0) {
-      process.stdout.write(`\u001b[${this.#liveLines}A\u001b[0J`);
+      stdout.write(`\u001b[${this.#liveLines}A\u001b[0J`);
       this.#liveLines = 0;
     }
   }

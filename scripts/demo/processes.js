@@ -77,7 +77,7 @@ export async function stopBroker(broker) {
 /** Starts `producer` or `consumer`; its reports go to `onReport`. */
 export function startClient(name, settings, onReport) {
   const child = track(
-    fork(here(`./${name}.mjs`), [JSON.stringify(settings)], {
+    fork(here(`./${name}.js`), [JSON.stringify(settings)], {
       stdio: ["ignore", "inherit", "inherit", "ipc"],
     }),
   );

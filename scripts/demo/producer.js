@@ -1,9 +1,10 @@
 // The demo's producer process: sends every record of the data set, in order, at a steady pace, and reports what
 // is acknowledged. It never hears that the broker is killed; its client deals with that.
 
+import { silentLogger } from "@millrace/runtime";
 import { Millrace } from "millrace";
-import { keyOf, readDataset } from "./dataset.mjs";
-import { readSettings, report, whenDisconnectedExit } from "./child.mjs";
+import { readSettings, report, whenDisconnectedExit } from "./child.js";
+import { keyOf, readDataset } from "./dataset.js";
 
 const TICK_MS = 10;
 const REPORT_MS = 100;
@@ -14,7 +15,8 @@ const settings = readSettings();
 whenDisconnectedExit();
 
 const records = readDataset(settings.input, settings.limit);
-const client = new Millrace(settings.url);
+// That connections break is what the demo is about; the screen tells it.
+const client = new Millrace({ bootstrap: settings.url, logger: silentLogger });
 const producer = client.producer({ lingerMs: 5, deliveryTimeoutMs: 60_000 });
 await client.admin().describeCluster();
 
@@ -26,7 +28,12 @@ let lastReportMs = 0;
 
 function tell(isDone = false) {
   lastReportMs = performance.now();
-  report({ type: isDone ? "done" : "progress", sent, acknowledged, elapsedMs: lastReportMs - startedMs });
+  report({
+    type: isDone ? "done" : "progress",
+    sent,
+    acknowledged,
+    elapsedMs: lastReportMs - startedMs,
+  });
 }
 
 async function sendChunk(from, to) {
