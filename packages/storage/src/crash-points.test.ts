@@ -1,8 +1,8 @@
-import type { FileHandle, FileSystem, ServerRuntime } from "@millrace/runtime";
+import type { ServerRuntime } from "@millrace/runtime";
 import { Simulation } from "@millrace/runtime/sim";
 import { describe, expect, it } from "vitest";
 import { LogManager } from "./log-manager.js";
-import { batchOf, createLog, openManager, valuesOf } from "./testdata/harness.js";
+import { batchOf, createLog, openManager, valuesOf, wrapFiles } from "./testdata/harness.js";
 
 // A scripted workload is crashed, with power loss, at every operation that changes its disk. After each crash the
 // directory is opened again: every batch whose flush was reported is there, once, in order, and nothing wrong is served.
@@ -130,30 +130,6 @@ const acknowledgesBeforeTheSync: Decorate = (runtime) => ({
     sync: () => file.size().then(() => undefined),
   })),
 });
-
-function wrapFiles(
-  fileSystem: FileSystem,
-  change: (file: FileHandle) => Partial<FileHandle>,
-): FileSystem {
-  return new Proxy(fileSystem, {
-    get(target, name) {
-      if (name === "open") {
-        return async (...args: Parameters<FileSystem["open"]>) => {
-          const file = await target.open(...args);
-          const changed: Partial<Record<PropertyKey, unknown>> = change(file);
-          return new Proxy(file, {
-            get: (handle, key) => {
-              const value = changed[key] ?? Reflect.get(handle, key, handle);
-              return typeof value === "function" ? value.bind(handle) : value;
-            },
-          });
-        };
-      }
-      const value = Reflect.get(target, name, target);
-      return typeof value === "function" ? value.bind(target) : value;
-    },
-  });
-}
 
 describe("a power loss at every operation", () => {
   it("takes nothing that was acknowledged and leaves nothing wrong", async () => {

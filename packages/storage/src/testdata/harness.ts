@@ -1,7 +1,7 @@
 // What the tests of this package share: batches, opening a directory, reading a log from end to end.
 
 import { batchHeaders, decodeRecords, isBatchCrcValid, RecordBatchBuilder } from "@millrace/protocol";
-import { crc32c } from "@millrace/runtime";
+import { crc32c, type FileHandle, type FileSystem } from "@millrace/runtime";
 import { type Log, LogManager, type LogManagerOptions, parseLogConfig } from "../index.js";
 import type { LogSlice } from "../log-types.js";
 
@@ -97,4 +97,29 @@ export async function valuesOf(log: Log, maxBytes?: number): Promise<Map<number,
     }
   }
   return values;
+}
+
+/** A file system whose open files behave differently: what a planted bug looks like from outside. */
+export function wrapFiles(
+  fileSystem: FileSystem,
+  change: (file: FileHandle) => Partial<FileHandle>,
+): FileSystem {
+  return new Proxy(fileSystem, {
+    get(target, name) {
+      if (name === "open") {
+        return async (...args: Parameters<FileSystem["open"]>) => {
+          const file = await target.open(...args);
+          const changed: Partial<Record<PropertyKey, unknown>> = change(file);
+          return new Proxy(file, {
+            get: (handle, key) => {
+              const value = changed[key] ?? Reflect.get(handle, key, handle);
+              return typeof value === "function" ? value.bind(handle) : value;
+            },
+          });
+        };
+      }
+      const value = Reflect.get(target, name, target);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
 }
