@@ -177,11 +177,11 @@ describe("the controller", () => {
       const node = simulation.node("n");
       const { controller } = await open(node.runtime());
       await controller.submit("registerBroker", registration);
-      node.disk.capacityBytes = 0;
+      node.disk.setCapacity(0);
       await expect(controller.submit("createTopics", newTopics("t"))).rejects.toMatchObject({
         code: "STORAGE_FULL",
       });
-      node.disk.capacityBytes = 2 ** 40;
+      node.disk.setCapacity(2 ** 40);
       await simulation.sleep(10_000);
       await expect(controller.submit("createTopics", newTopics("t"))).resolves.toHaveLength(1);
     }));
