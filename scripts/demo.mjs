@@ -15,6 +15,7 @@ import { Millrace } from "millrace";
 import { readDataset } from "./demo/dataset.js";
 import { killBroker, startBroker, startClient, stopAll, stopBroker } from "./demo/processes.js";
 import { bold, count, dim, green, red, Screen, seconds, yellow } from "./demo/screen.js";
+import { isPerfect } from "./demo/verdict.js";
 
 const TOPIC = "flights";
 /** How long the broker stays dead: long enough to see that everything waits. */
@@ -95,16 +96,11 @@ async function waitUntil(condition, failed) {
       lastSum = sum;
       lastChangeMs = performance.now();
     } else if (performance.now() - lastChangeMs > STALL_MS) {
-      throw new Error(`nothing happened for ${STALL_MS / 1000} s`);
+      throw new Error(
+        `nothing happened for ${STALL_MS / 1000} s: ${count(state.acknowledged)} records acknowledged, ${count(state.received)} of ${count(state.total)} received`,
+      );
     }
   }
-}
-
-function isPerfect(result, total) {
-  const { received, distinct, duplicated, outOfOrder, different, unknown } = result;
-  return (
-    received === total && distinct === total && duplicated + outOfOrder + different + unknown === 0
-  );
 }
 
 function printVerdict(consumed, stored, total) {

@@ -6,7 +6,7 @@ import { Millrace } from "millrace";
 import { readSettings, report, whenDisconnectedExit } from "./child.js";
 import { keyOf, readDataset } from "./dataset.js";
 
-const TICK_MS = 10;
+const TICK_MS = 5;
 const REPORT_MS = 100;
 /** Records sent and not yet acknowledged: with a dead broker the rest waits here, in the source. */
 const IN_FLIGHT_MAX = 50_000;

@@ -5,18 +5,15 @@ import { createColors } from "picocolors";
 
 export type Colors = ReturnType<typeof createColors>;
 
-export interface OutputStream {
+export type OutputStream = NodeJS.WritableStream & {
   readonly isTTY?: boolean | undefined;
   readonly columns?: number | undefined;
-  write(text: string, encoding?: "utf8" | "latin1"): boolean;
-  once(event: "drain" | "close", listener: () => void): unknown;
-  off(event: "drain" | "close", listener: () => void): unknown;
-}
+};
 
 export interface TerminalStreams {
   readonly stdin: NodeJS.ReadableStream & { readonly isTTY?: boolean | undefined };
-  readonly stdout: OutputStream & NodeJS.WritableStream;
-  readonly stderr: OutputStream & NodeJS.WritableStream;
+  readonly stdout: OutputStream;
+  readonly stderr: OutputStream;
 }
 
 /** Colours when the stream is a terminal and neither `NO_COLOR` nor `TERM=dumb` forbids them (no-color.org). */
