@@ -5,8 +5,10 @@
 import { scanBatches } from "./batch-scanner.js";
 import { roll, storeEpochs } from "./commit-round.js";
 import { BatchSequence } from "./core/batch-sequence.js";
+import { INDEX_STATE_SUFFIX } from "./core/index-state.js";
 import { planRetention } from "./core/retention-plan.js";
 import { LOG_SUFFIX, segmentFileName } from "./core/segment-name.js";
+import { removeIfPresent } from "./files.js";
 import { activeSegment, type LogParts, segmentAt, segmentPlace } from "./log-parts.js";
 import { replayProducers } from "./producer-replay.js";
 import { removeSnapshotsBeyond } from "./producer-snapshots.js";
@@ -69,12 +71,18 @@ export async function trimBack(log: LogParts, offset: number): Promise<void> {
   log.segments = log.segments.slice(0, log.segments.indexOf(segment) + 1);
   for (const later of removed) {
     await retire(log, later);
+    // Newest first, each durably: what a crash leaves has no gap.
+    await fileSystem.syncDirectory(log.directory);
   }
+  // The stored indexes describe batches that will be no more.
+  const stateName = segmentFileName(segment.baseOffset, INDEX_STATE_SUFFIX);
+  await removeIfPresent(fileSystem, `${log.directory}/${stateName}`);
+  await fileSystem.syncDirectory(log.directory);
   const file = await segment.file();
   await file.truncate(indexes.logBytes);
   await file.sync();
   segment.replaceIndexes(indexes);
-  await indexes.store({ sync: false });
+  await indexes.store({ sync: true });
   await fileSystem.syncDirectory(log.directory);
   if (log.epochs.truncateFromEnd(end)) {
     log.areEpochsDirty = true;

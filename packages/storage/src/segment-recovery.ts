@@ -109,6 +109,11 @@ export async function recoverActive(
       },
     });
     await writeAgain(file, { from, to: end.position, size });
+    const stored = await readIndexState(place);
+    if (stored !== undefined && stored.logBytes !== indexes.logBytes) {
+      // It may describe batches that are gone, and must not be believed when others take their place.
+      await indexes.store({ sync: true });
+    }
     return {
       segment: new Segment({ ...place, ...common }),
       damage: undefined,

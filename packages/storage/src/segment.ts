@@ -64,8 +64,12 @@ export class Segment {
   static async create(place: IndexPlace): Promise<Segment> {
     const indexes = new SegmentIndexes(place);
     const segment = new Segment({ ...place, summary: indexes, modifiedMs: 0, indexes });
-    // An earlier attempt may have failed after it created the file (a full disk).
-    await removeIfPresent(place.fileSystem, segment.path);
+    // An earlier attempt may have failed after it created the file (a full disk), and hints of a segment that was
+    // truncated away may still lie about: they would describe other batches.
+    for (const suffix of SEGMENT_SUFFIXES) {
+      const name = segmentFileName(place.baseOffset, suffix);
+      await removeIfPresent(place.fileSystem, `${place.directory}/${name}`);
+    }
     const file = await place.fileSystem.open(segment.path, "createNew");
     segment.#file = Promise.resolve(file);
     return segment;
