@@ -1,12 +1,7 @@
 // Options of a producer: what they mean, their defaults, and the check that refuses bad ones with words that say
 // what would be right.
 
-import {
-  FRAME_OVERHEAD_BYTES,
-  IN_FLIGHT_BATCHES_MAX,
-  MAX_MESSAGE_BYTES_DEFAULT,
-  MillraceError,
-} from "@millrace/protocol";
+import { IN_FLIGHT_BATCHES_MAX, MillraceError } from "@millrace/protocol";
 import type { CompressionCodec } from "@millrace/runtime";
 import type { PartitionerOption } from "./partitioner.js";
 
@@ -100,9 +95,6 @@ const ranges: readonly (readonly [keyof ProducerConfig, number, number])[] = [
 function refuse(problem: string): never {
   throw new MillraceError("INVALID_CONFIG_VALUE", problem);
 }
-
-/** The largest request that a broker with default limits takes. */
-export const REQUEST_BYTES_MAX_DEFAULT = MAX_MESSAGE_BYTES_DEFAULT + FRAME_OVERHEAD_BYTES;
 
 /**
  * Checks ranges and relations, and fills in the defaults.
