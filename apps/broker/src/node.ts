@@ -4,7 +4,7 @@
 import { Broker, type BrokerConfig, BrokerListener, type Health } from "@millrace/broker";
 import { Controller } from "@millrace/controller";
 import type { ServerRuntime } from "@millrace/runtime";
-import { LogManager, type StorageConfig } from "@millrace/storage";
+import { LogManager, type LogManagerOptions, type StorageConfig } from "@millrace/storage";
 import { StorageFailedError } from "./exit-codes.js";
 import { applyTopics, type TopicSpec } from "./topics-file.js";
 
@@ -32,6 +32,8 @@ export interface NodeConfig {
 export interface StartNodeOptions {
   readonly runtime: ServerRuntime;
   readonly config: NodeConfig;
+  /** Another producer state than storage's own: for tests that show what depends on it. */
+  readonly createProducerState?: LogManagerOptions["createProducerState"];
 }
 
 export interface Node {
@@ -56,17 +58,18 @@ type Closing = () => Promise<void>;
  * Starts a node and resolves when it serves.
  * @throws ListenError, FileError, MillraceError; what was opened is closed again
  */
-export async function startNode({ runtime, config }: StartNodeOptions): Promise<Node> {
+export async function startNode(options: StartNodeOptions): Promise<Node> {
   const closings: Closing[] = [];
   try {
-    return await assemble({ runtime, config }, closings);
+    return await assemble(options, closings);
   } catch (error) {
-    await closeAll(closings, runtime);
+    await closeAll(closings, options.runtime);
     throw error;
   }
 }
 
-async function assemble({ runtime, config }: StartNodeOptions, closings: Closing[]): Promise<Node> {
+async function assemble(options: StartNodeOptions, closings: Closing[]): Promise<Node> {
+  const { runtime, config } = options;
   const startedAtMs = runtime.clock.monotonicMs();
   const listener = await BrokerListener.open({
     runtime,
@@ -78,7 +81,7 @@ async function assemble({ runtime, config }: StartNodeOptions, closings: Closing
     healthWhileStarting: () => startingHealth(config, runtime.clock.monotonicMs() - startedAtMs),
   });
   closings.push(() => listener.close(0));
-  const logs = await openLogs(runtime, config);
+  const logs = await openLogs(options);
   closings.push(() => logs.close());
   const controller = await Controller.open({
     runtime,
@@ -124,9 +127,11 @@ async function assemble({ runtime, config }: StartNodeOptions, closings: Closing
   };
 }
 
-function openLogs(runtime: ServerRuntime, config: NodeConfig): Promise<LogManager> {
+function openLogs(options: StartNodeOptions): Promise<LogManager> {
+  const { runtime, config } = options;
   return LogManager.open({
     runtime,
+    createProducerState: options.createProducerState,
     path: config.dataDirectory,
     nodeId: config.nodeId,
     clusterId: config.clusterId,
