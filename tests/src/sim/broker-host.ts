@@ -5,7 +5,7 @@ import { parseBrokerConfig } from "@millrace/broker";
 import type { ServerRuntime } from "@millrace/runtime";
 import type { CrashOptions, SimNode, Simulation } from "@millrace/runtime/sim";
 import { type Node, startNode } from "@millrace/server";
-import { type PlantedBug, plant, plantedStorage } from "./planted-bugs.js";
+import { type PlantedBug, plant, plantedProducerState } from "./planted-bugs.js";
 
 export const brokerPort = 9092;
 
@@ -45,9 +45,9 @@ export class BrokerHost {
         port: brokerPort,
         nodeId: 1,
         broker: parseBrokerConfig(this.#options.topicDefaults),
-        storage: plantedStorage(this.#options.bug),
         softwareVersion: "simulated",
       },
+      createProducerState: plantedProducerState(this.#options.bug),
     }).then(
       (node) => {
         if (life !== this.#life) {

@@ -2,7 +2,13 @@
 // minute of virtual time, then calm weather, and the comparison of what was promised with what can be read.
 
 import { Admin } from "@millrace/client-admin";
-import { type FaultOptions, type SimNode, Simulation, swarmFaults } from "@millrace/runtime/sim";
+import {
+  type CrashOptions,
+  type FaultOptions,
+  type SimNode,
+  Simulation,
+  swarmFaults,
+} from "@millrace/runtime/sim";
 import { Ledger, type Verdict } from "../crash/ledger.js";
 import { BrokerHost, brokerPort } from "./broker-host.js";
 import type { PlantedBug } from "./planted-bugs.js";
@@ -54,7 +60,7 @@ function drawHazards(simulation: Simulation): Hazards {
   };
   const swarm = swarmFaults(simulation.seed);
   return {
-    crashEveryMs: between(2_000, 20_000),
+    crashEveryMs: between(1_500, 15_000),
     powerLossShare: random.float(),
     diskFullEveryMs: maybe(0.3, 5_000, 20_000),
     faults: {
@@ -75,7 +81,7 @@ function drawHazards(simulation: Simulation): Hazards {
       burstEveryMs: between(20, 120),
       burstMax: 1 + random.below(12),
       lingerMs: random.below(2) * random.below(20),
-      valueBytesMax: 1 + random.below(random.float() < 0.2 ? 8_000 : 300),
+      valueBytesMax: 1 + random.below(random.float() < 0.4 ? 6_000 : 300),
     },
     topicDefaults: {
       "log.segment.bytes": String(16_384 + random.below(200_000)),
@@ -94,7 +100,7 @@ export async function runBrokerSeed(options: SeedOptions): Promise<SeedResult> {
   try {
     problem = await simulation.run(() => world.run());
   } catch (error) {
-    problem = `${error instanceof Error ? (error.stack ?? error.message) : String(error)}; ${world.describe()}`;
+    problem = `${error instanceof Error ? error.message : String(error)}; ${world.describe()}`;
   }
   const faults = new Map([...simulation.faultCounts].sort(([a], [b]) => (a < b ? -1 : 1)));
   const faultCount = [...faults.values()].reduce((sum, count) => sum + count, 0);
@@ -139,7 +145,12 @@ class World {
   }
 
   describe(): string {
-    return `${this.#phase}; the broker ${this.#host.isServing ? "serves" : "is down"}, ${this.#host.failedStarts} failed starts, ${this.#host.failures} stops by itself; last: ${this.#host.lastProblem}`;
+    const { lost, duplicated, outOfOrder } = this.ledger.verdict();
+    const read =
+      this.#phase === "waiting for the follower"
+        ? `; ${lost} lost, ${duplicated} duplicated, ${outOfOrder} out of order`
+        : "";
+    return `${this.#phase}${read}; the broker ${this.#host.isServing ? "serves" : "is down"}, ${this.#host.failedStarts} failed starts, ${this.#host.failures} stops by itself; last: ${this.#host.lastProblem}`;
   }
 
   /** What is wrong, in words; undefined when all is well. */
@@ -179,17 +190,24 @@ class World {
     await Promise.all(producers.map((producer) => producer.stop()));
     this.#phase = "reading everything";
     const ends = await this.#ends(admin);
-    await readAll(clientRuntime, { bootstrap: this.#bootstrap, ledger: this.ledger, ends });
+    await readAll({
+      simulation,
+      runtime: clientRuntime,
+      bootstrap: this.#bootstrap,
+      ledger: this.ledger,
+      ends,
+    });
+    const verdict = problemOf("a reader from the start", this.ledger.verdict());
+    if (verdict !== undefined) {
+      return verdict;
+    }
     this.#phase = "waiting for the follower";
     await this.#followerAt(follower, ends);
     await follower.stop();
     await admin.close();
-    return (
-      problemOf("a reader from the start", this.ledger.verdict()) ??
-      (follower.error === undefined
-        ? problemOf("the follower", this.#followerLedger.verdict())
-        : `the follower ended: ${String(follower.error)}`)
-    );
+    return follower.error === undefined
+      ? problemOf("the follower", this.#followerLedger.verdict())
+      : `the follower ended: ${String(follower.error)}`;
   }
 
   async #ends(admin: Admin): Promise<number[]> {
@@ -212,9 +230,28 @@ class World {
       if (this.#isStormy) {
         const powerLoss = random.float() < this.#hazards.powerLossShare;
         const isSilent = powerLoss && random.float() < 0.3;
-        this.#host.crash({ powerLoss, isSilent }, random.float() * 2_000);
+        await this.#crash({ powerLoss, isSilent }, random.float() * 2_000);
       }
     }
+  }
+
+  /** Half of the crashes come right before a log is synced, when most is at stake. */
+  async #crash(options: CrashOptions, downMs: number): Promise<void> {
+    let isDone = this.#simulation.random.float() < 0.5;
+    if (isDone) {
+      this.#host.crash(options, downMs);
+      return;
+    }
+    const stop = this.#machine.disk.onOperation((operation) => {
+      if (!isDone && operation.kind === "sync" && operation.path.endsWith(".log")) {
+        isDone = true;
+        this.#host.crash(options, downMs);
+      }
+    });
+    for (let waited = 0; !isDone && waited < 100; waited++) {
+      await this.#simulation.sleep(10);
+    }
+    stop();
   }
 
   async #fullDisks(): Promise<void> {

@@ -3,6 +3,7 @@
 // that it looks.
 
 import type { Compute, FileHandle, FileSystem, ServerRuntime } from "@millrace/runtime";
+import { ProducerState } from "@millrace/storage";
 
 export type PlantedBug =
   | "acknowledge-before-sync"
@@ -36,9 +37,18 @@ export function plant(runtime: ServerRuntime, bug: PlantedBug | undefined): Serv
   }
 }
 
-/** Configuration that goes with a bug. */
-export function plantedStorage(bug: PlantedBug | undefined): { producerIdExpirationMs?: number } {
-  return bug === "forget-producer-state" ? { producerIdExpirationMs: 1 } : {};
+/** Knows nothing of what a log says about its producers. */
+class ForgetfulProducerState extends ProducerState {
+  override replay(): void {
+    // The planted bug.
+  }
+}
+
+/** Where a bug replaces storage's producer state. */
+export function plantedProducerState(
+  bug: PlantedBug | undefined,
+): (() => ProducerState) | undefined {
+  return bug === "forget-producer-state" ? () => new ForgetfulProducerState() : undefined;
 }
 
 /** Says "synced" at once; the real sync follows when it likes. */

@@ -102,14 +102,23 @@ export class SimProducer {
   }
 }
 
-/** Reads the whole topic into the ledger, from the start; resolves at the given ends. */
-export async function readAll(
-  runtime: ServerRuntime,
-  options: { bootstrap: string; ledger: Ledger; ends: readonly number[] },
-): Promise<void> {
-  const { ledger, ends } = options;
-  let open = ends.filter((end) => end > 0).length;
-  if (open === 0) {
+export interface ReadAllOptions {
+  readonly simulation: Simulation;
+  readonly runtime: ServerRuntime;
+  readonly bootstrap: string;
+  readonly ledger: Ledger;
+  /** Where each partition ends. */
+  readonly ends: readonly number[];
+}
+
+/** So long without a record, in calm weather, and the rest will not come. */
+const STALL_MS = 60_000;
+
+/** Reads the whole topic into the ledger, from the start to the given ends; what does not come in time is left out. */
+export async function readAll(options: ReadAllOptions): Promise<void> {
+  const { simulation, runtime, ledger, ends } = options;
+  const isDone = (): boolean => ends.every((end, partition) => ledger.nextOffset(partition) >= end);
+  if (isDone()) {
     return;
   }
   const consumer = new Consumer({
@@ -118,16 +127,24 @@ export async function readAll(
     topics: [topic],
     from: "earliest",
   });
+  let lastReadAtMs = simulation.nowMs;
+  let isReading = true;
+  const watch = async (): Promise<void> => {
+    while (isReading && simulation.nowMs - lastReadAtMs < STALL_MS) {
+      await simulation.sleep(1_000);
+    }
+    await consumer.close();
+  };
+  const watching = watch();
   for await (const record of consumer) {
+    lastReadAtMs = simulation.nowMs;
     noteRecord(ledger, record.partition, record.offset, record.text() ?? "");
-    if (record.offset === (ends[record.partition] ?? 0) - 1) {
-      open--;
-      if (open === 0) {
-        break;
-      }
+    if (isDone()) {
+      break;
     }
   }
-  await consumer.close();
+  isReading = false;
+  await watching;
 }
 
 /** Follows the log from the start through all faults, into a ledger of its own. */
