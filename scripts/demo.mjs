@@ -156,9 +156,7 @@ async function demo() {
 
   let broker = await startBroker(join(directory, "data"));
   state.broker = green(`running (pid ${broker.child.pid})`);
-  screen.event(
-    `broker ${broker.url}, data in ${directory}, every batch synced before it is acknowledged`,
-  );
+  screen.event(`broker ${broker.url}, data in ${directory}, synced before it acknowledges`);
   const client = new Millrace({ bootstrap: broker.url, logger: silentLogger });
   const admin = client.admin();
   await admin.createTopic(TOPIC, { partitions: options.partitions });

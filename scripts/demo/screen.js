@@ -56,7 +56,9 @@ export class Screen {
     this.#timer = undefined;
     if (isTerminal) {
       this.#erase();
-      stdout.write(`${keepsFrame ? `${this.#frame().join("\n")}\n` : ""}\u001b[?25h`);
+      stdout.write(
+        `${keepsFrame ? `${this.#frame({ isFinal: true }).join("\n")}\n` : ""}\u001b[?25h`,
+      );
       this.#liveLines = 0;
     }
   }
@@ -91,11 +93,11 @@ export class Screen {
     );
   }
 
-  #frame() {
+  #frame({ isFinal = false } = {}) {
     const { total, acknowledged, received, broker } = this.#model();
     const width = Math.max(10, Math.min(BAR_WIDTH, (stdout.columns ?? 80) - 50));
     const row = (name, value, rate) =>
-      `  ${name.padEnd(9)} ${bar(value / total, width)} ${count(value).padStart(8)} ${dim(`${count(rate)} records/s`)}`;
+      `  ${name.padEnd(9)} ${bar(value / total, width)} ${count(value).padStart(8)} ${isFinal ? "" : dim(`${count(rate)} records/s`)}`.trimEnd();
     return [
       row("producer", acknowledged, this.#rates.acknowledged),
       `  ${"broker".padEnd(9)} ${broker}`,

@@ -76,6 +76,8 @@ async function execute(context: CommandContext, argv: readonly string[]): Promis
       return error.exitCode === 0 ? exitCodes.OK : exitCodes.USAGE;
     }
     if (context.signal.aborted) {
+      // The terminal shows ^C; the shell's prompt gets a line of its own.
+      context.terminal.streams.stderr.write(context.terminal.showsProgress ? "\n" : "");
       return exitCodes.INTERRUPTED;
     }
     return printError(context, error, asJson);

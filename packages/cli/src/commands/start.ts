@@ -64,8 +64,12 @@ function printBanner(context: CommandContext, server: RunningServer): void {
   const { terminal } = context;
   const { colors } = terminal;
   const suffix = server.url === DEFAULT_BOOTSTRAP ? "" : ` --bootstrap ${server.url}`;
-  const command = (text: string, comment: string): string =>
-    `    ${colors.cyan(`millrace ${text}${suffix}`)}  ${colors.dim(`# ${comment}`)}`;
+  const steps = [
+    ["topics create greetings", "a topic"],
+    ["produce greetings", "type records"],
+    ["consume greetings --from earliest", "read them"],
+  ].map(([text, comment]) => [`millrace ${text}${suffix}`, comment] as const);
+  const width = Math.max(...steps.map(([text]) => text.length));
   terminal.out(
     [
       "",
@@ -73,9 +77,10 @@ function printBanner(context: CommandContext, server: RunningServer): void {
       `  ${colors.dim("data in")} ${server.dataDirectory}  ${colors.dim(`cluster ${server.clusterId}, node ${server.nodeId}`)}`,
       "",
       "  In another terminal:",
-      command("topics create greetings", "a topic"),
-      command("produce greetings", "type records"),
-      command("consume greetings --from earliest", "read them"),
+      ...steps.map(
+        ([text, comment]) =>
+          `    ${colors.cyan(text.padEnd(width))}  ${colors.dim(`# ${comment}`)}`,
+      ),
       "",
       `  ${colors.dim("Ctrl-C stops the broker; everything acknowledged is on disk.")}`,
       "",

@@ -6,6 +6,7 @@ import { Argument, Command } from "commander";
 import { usageError } from "../cli-error.js";
 import { withClient } from "../client.js";
 import type { CommandContext } from "../context.js";
+import { exitCodes } from "../exit-codes.js";
 import { jsonText } from "../format/json.js";
 import { throwFirstFailure } from "../item-failures.js";
 import {
@@ -57,6 +58,7 @@ async function deleteTopics(
   const { terminal, signal } = context;
   if (options.yes !== true && !(await confirm(context, `Delete ${names.join(", ")} for good?`))) {
     terminal.note("Nothing was deleted.");
+    context.exitCode = exitCodes.FAILURE;
     return;
   }
   const results = await withClient(context, options.bootstrap, (client) =>
