@@ -78,8 +78,14 @@ async function cleanUp() {
   }
 }
 
+let isInterrupted = false;
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
-  process.once(signal, async () => {
+  process.on(signal, async () => {
+    // Impatience must not cut the cleaning short: it takes a moment only.
+    if (isInterrupted) {
+      return;
+    }
+    isInterrupted = true;
     await cleanUp();
     console.log("interrupted; everything is cleaned up");
     process.exit(130);
@@ -216,13 +222,17 @@ try {
   isFine = await demo();
 } catch (error) {
   screen.stop({ keepsFrame: false });
-  console.error(`${red("error:")} ${error instanceof Error ? error.message : error}`);
+  if (!isInterrupted) {
+    console.error(`${red("error:")} ${error instanceof Error ? error.message : error}`);
+  }
 } finally {
   await cleanUp();
 }
-console.log(
-  isFine
-    ? green("Every record came through once and in order.")
-    : red("The demo found a mismatch or failed; see above."),
-);
-process.exitCode = isFine ? 0 : 1;
+if (!isInterrupted) {
+  console.log(
+    isFine
+      ? green("Every record came through once and in order.")
+      : red("The demo found a mismatch or failed; see above."),
+  );
+  process.exitCode = isFine ? 0 : 1;
+}

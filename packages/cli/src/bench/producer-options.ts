@@ -13,8 +13,8 @@ export interface ProducerBenchOptions {
   readonly compression: CompressionCodec;
 }
 
-const DEFAULT_BATCH_BYTES = 256 * 1024;
-const DEFAULT_WINDOW_BYTES = 4 * 1024 * 1024;
+const DEFAULT_BATCH_BYTES = 1024 * 1024;
+const DEFAULT_WINDOW_BYTES = 8 * 1024 * 1024;
 
 export function addProducerOptions(command: Command): Command {
   return command

@@ -39,13 +39,23 @@ function partitionColumns(context: CommandContext): readonly Column<PartitionDes
     },
     { title: "StartOffset", value: (row) => offset(row.logStartOffset), align: "right" },
     { title: "EndOffset", value: (row) => offset(row.highWatermark), align: "right" },
-    { title: "Flushed", value: (row) => offset(row.flushedOffset), align: "right" },
+    {
+      title: "Flushed",
+      value: (row) => offset(row.flushedOffset),
+      align: "right",
+      isOptional: true,
+    },
     {
       title: "Size",
       value: (row) => (row.sizeBytes < 0 ? "-" : formatBytes(row.sizeBytes)),
       align: "right",
     },
-    { title: "Segments", value: (row) => offset(row.segmentCount), align: "right" },
+    {
+      title: "Segments",
+      value: (row) => offset(row.segmentCount),
+      align: "right",
+      isOptional: true,
+    },
     {
       title: "State",
       value: (row) => escapeControls(row.state),
@@ -69,12 +79,13 @@ function printTopic(
     cell("Topic", topic.name),
     cell("PartitionCount", String(topic.partitions.length)),
     cell("ReplicationFactor", String(topic.replicationFactor)),
+  ];
+  const details = [
     cell("TopicId", topic.topicId),
+    cell("Configs", configs.length === 0 ? "-" : escapeControls(configs.join(", "))),
   ];
   terminal.out(head.join("  "));
-  terminal.out(
-    `  ${cell("Configs", configs.length === 0 ? "-" : escapeControls(configs.join(", ")))}`,
-  );
+  terminal.out(`  ${details.join("  ")}`);
   const { columns: width } = terminal;
   const table = renderTable(topic.partitions, partitionColumns(context), {
     colors,

@@ -21,7 +21,7 @@ const columns: readonly Column<TopicListing>[] = [
   { title: "Topic", value: (topic) => topic.name, isFlexible: true },
   { title: "PartitionCount", value: (topic) => String(topic.partitions), align: "right" },
   { title: "ReplicationFactor", value: (topic) => String(topic.replicationFactor), align: "right" },
-  { title: "TopicId", value: (topic) => topic.topicId },
+  { title: "TopicId", value: (topic) => topic.topicId, isOptional: true },
 ];
 
 async function listTopics(context: CommandContext, options: ListOptions): Promise<void> {

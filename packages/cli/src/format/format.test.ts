@@ -98,6 +98,16 @@ describe("tables", () => {
     expect(text).toContain("a-rather-lon…  12345");
   });
 
+  it("leave out optional columns before they cut", () => {
+    const optional = { title: "Remark", value: () => "nothing", isOptional: true };
+    const columns = [...tableColumns, optional];
+    const heading = (width?: number): string =>
+      renderTable(rows, columns, { colors, width }).split("\n")[0] ?? "";
+    expect(heading()).toMatch(/Remark$/);
+    expect(heading(40)).toMatch(/Remark$/);
+    expect(heading(39)).toMatch(/Count$/);
+  });
+
   it("give up cutting where nothing is left to cut", () => {
     expect(fitWidths([10, 10], [false, false], 5)).toEqual([10, 10]);
     expect(fitWidths([10, 10], [true, true], undefined)).toEqual([10, 10]);

@@ -11,6 +11,8 @@ export interface Column<Row> {
   readonly align?: "left" | "right";
   /** May be cut when the table is wider than the terminal. */
   readonly isFlexible?: boolean;
+  /** Left out, the last first, when the table is wider than the terminal. */
+  readonly isOptional?: boolean;
   /** Applied after cutting. */
   readonly paint?: (text: string, row: Row) => string;
 }
@@ -72,18 +74,44 @@ export function fitWidths(
   return widths;
 }
 
+function naturalWidth<Row>(rows: readonly Row[], column: Column<Row>): number {
+  return rows.reduce(
+    (width, row) => Math.max(width, column.value(row).length),
+    column.title.length,
+  );
+}
+
+/** Without the optional columns that do not fit. */
+function fittingColumns<Row>(
+  rows: readonly Row[],
+  columns: readonly Column<Row>[],
+  available: number,
+): Column<Row>[] {
+  const kept = [...columns];
+  const width = (): number =>
+    kept.reduce((sum, column) => sum + naturalWidth(rows, column) + GAP.length, -GAP.length);
+  while (width() > available) {
+    const last = kept.findLastIndex((column) => column.isOptional === true);
+    if (last < 0) {
+      break;
+    }
+    kept.splice(last, 1);
+  }
+  return kept;
+}
+
 /** The table as text, without a final line feed. */
 export function renderTable<Row>(
   rows: readonly Row[],
-  columns: readonly Column<Row>[],
+  allColumns: readonly Column<Row>[],
   options: TableOptions,
 ): string {
-  const cells = rows.map((row) => columns.map((column) => column.value(row)));
-  const natural = columns.map((column, index) =>
-    cells.reduce((width, line) => Math.max(width, line[index]?.length ?? 0), column.title.length),
-  );
   const indent = " ".repeat(options.indent ?? 0);
   const available = options.width === undefined ? undefined : options.width - indent.length;
+  const columns =
+    available === undefined ? allColumns : fittingColumns(rows, allColumns, available);
+  const cells = rows.map((row) => columns.map((column) => column.value(row)));
+  const natural = columns.map((column) => naturalWidth(rows, column));
   const widths = fitWidths(
     natural,
     columns.map((column) => column.isFlexible === true),
