@@ -1,6 +1,7 @@
 // Node's file system. Errors are FileErrors that name operation and path.
 
 import * as fs from "node:fs";
+import { dirname } from "node:path";
 import type {
   DirectoryEntry,
   FileHandle,
@@ -9,7 +10,7 @@ import type {
   OpenMode,
 } from "../file-system.js";
 import { lockDirectory } from "./directory-lock.js";
-import { toFileError } from "./file-errors.js";
+import { errnoOf, toFileError } from "./file-errors.js";
 import { NodeFile } from "./node-file.js";
 
 const { constants, promises } = fs;
@@ -64,6 +65,35 @@ async function syncDirectory(path: string): Promise<void> {
   }
 }
 
+/**
+ * Creates the directory and those above it. Not Node's own recursion: where a parent refuses new entries with
+ * ENOENT (procfs) that never ends, and on a read-only file system it reports ENOENT instead of EROFS.
+ */
+async function createDirectory(path: string): Promise<void> {
+  try {
+    await makeDirectory(path);
+  } catch (error) {
+    const parent = dirname(path);
+    if (errnoOf(error) !== "ENOENT" || parent === path) {
+      throw error;
+    }
+    await createDirectory(parent);
+    await makeDirectory(path);
+  }
+}
+
+/** One directory; that it is there already is fine. */
+async function makeDirectory(path: string): Promise<void> {
+  try {
+    await promises.mkdir(path, { mode: DIRECTORY_PERMISSIONS });
+  } catch (error) {
+    const isThere = errnoOf(error) === "EEXIST" && (await promises.stat(path)).isDirectory();
+    if (!isThere) {
+      throw error;
+    }
+  }
+}
+
 async function statusOf(path: string): Promise<FileStatus> {
   const status = await promises.stat(path);
   return { kind: kindOf(status), size: status.size, modifiedMs: status.mtimeMs };
@@ -80,10 +110,7 @@ export const nodeFileSystem: FileSystem = {
       return new Uint8Array(content.buffer, content.byteOffset, content.length);
     }),
   status: (path) => attempt("stat", path, () => statusOf(path)),
-  createDirectory: (path) =>
-    attempt("create directory", path, async () => {
-      await promises.mkdir(path, { recursive: true, mode: DIRECTORY_PERMISSIONS });
-    }),
+  createDirectory: (path) => attempt("create directory", path, () => createDirectory(path)),
   readDirectory: (path) =>
     attempt("list", path, async () => {
       const entries = await promises.readdir(path, { withFileTypes: true });

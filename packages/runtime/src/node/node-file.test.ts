@@ -44,6 +44,26 @@ describe("Node's files", () => {
     expect(error.cause).toBe(cause);
   });
 
+  it.runIf(process.platform === "linux")(
+    "give up creating a directory where the kernel allows none",
+    async () => {
+      for (const path of ["/proc/millrace", "/proc/millrace/below"]) {
+        await expect(nodeFileSystem.createDirectory(path)).rejects.toMatchObject({
+          code: "NOT_FOUND",
+        });
+      }
+    },
+  );
+
+  it("do not take a file for a directory, nor for the parent of one", async () => {
+    fs.writeFileSync(`${root}/file`, "precious");
+    await expect(nodeFileSystem.createDirectory(`${root}/file`)).rejects.toMatchObject({
+      code: "ALREADY_EXISTS",
+    });
+    await expect(nodeFileSystem.createDirectory(`${root}/file/a/b`)).rejects.toThrow("ENOTDIR");
+    expect(fs.readFileSync(`${root}/file`, "utf8")).toBe("precious");
+  });
+
   it("wait with closing for what is under way, so that no write lands in another file", async () => {
     const file = await nodeFileSystem.open(`${root}/file`, "createNew");
     const order: string[] = [];
