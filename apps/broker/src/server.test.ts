@@ -130,7 +130,7 @@ describe("startServer", () => {
     for (const options of [{ nodeId: 7 }, { clusterId: "another" }]) {
       const failure = await start(options).catch((error: unknown) => error);
       expect(failure).toBeInstanceOf(Error);
-      expect(serverExitCodeOf(failure)).not.toBe(serverExitCodes.FAILURE);
+      expect(serverExitCodeOf(failure)).toBe(serverExitCodes.DATA_DIRECTORY);
     }
     await start();
   });

@@ -63,8 +63,8 @@ export class DataDirectory implements DirectoryIdentity {
 
   /**
    * Creates the directory if need be, locks it and checks whose it is.
-   * @throws MillraceError `KAFKA_STORAGE_ERROR` (in use, unwritable), `INCONSISTENT_CLUSTER_ID`, `INVALID_CONFIG`
-   *   (another node's), `UNSUPPORTED_VERSION` (a newer format).
+   * @throws MillraceError `KAFKA_STORAGE_ERROR` (in use, unwritable, damaged, another node's),
+   *   `INCONSISTENT_CLUSTER_ID`, `UNSUPPORTED_VERSION` (a newer format).
    */
   static async open(options: OpenDirectoryOptions): Promise<DataDirectory> {
     const { path, runtime } = options;
@@ -164,16 +164,20 @@ async function lockDirectory(options: OpenDirectoryOptions): Promise<DirectoryLo
     const message = isLocked
       ? `the data directory ${options.path} is in use by another broker`
       : `the data directory ${options.path} cannot be used: ${error instanceof Error ? error.message : String(error)}`;
-    throw new MillraceError("KAFKA_STORAGE_ERROR", message, { cause: error, retriable: false });
+    throw unusable(message, error);
   }
+}
+
+/** Another start would find the same: somebody has to look. */
+function unusable(message: string, cause?: unknown): MillraceError {
+  return new MillraceError("KAFKA_STORAGE_ERROR", message, { cause, retriable: false });
 }
 
 async function initialize(options: OpenDirectoryOptions): Promise<DirectoryIdentity> {
   const { path, nodeId, runtime } = options;
   const entries = await runtime.fileSystem.readDirectory(path);
   if (entries.some(({ name, kind }) => kind === "directory" && parsePartitionDirectory(name))) {
-    throw new MillraceError(
-      "INVALID_CONFIG",
+    throw unusable(
       `the data directory ${path} holds partitions but no ${DIRECTORY_METADATA_FILE}: it is not known whose they are`,
     );
   }
@@ -238,14 +242,10 @@ function checkIdentity(options: OpenDirectoryOptions, text: string): DirectoryId
     directoryId !== undefined &&
     /^[A-Za-z0-9_-]{22}$/.test(directoryId);
   if (!isWhole) {
-    throw new MillraceError(
-      "INVALID_CONFIG",
-      `${path}/${DIRECTORY_METADATA_FILE} is damaged or not Millrace's`,
-    );
+    throw unusable(`${path}/${DIRECTORY_METADATA_FILE} is damaged or not Millrace's`);
   }
   if (nodeId !== options.nodeId) {
-    throw new MillraceError(
-      "INVALID_CONFIG",
+    throw unusable(
       `the data directory ${path} belongs to node ${nodeId}, this is node ${options.nodeId}`,
     );
   }

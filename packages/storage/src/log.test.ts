@@ -332,7 +332,12 @@ describe("Log", () => {
       const manager = await openManager({ runtime, clusterId: "one" });
       await expect(openManager({ runtime })).rejects.toThrow("in use");
       await manager.close();
-      await expect(openManager({ runtime, nodeId: 2 })).rejects.toThrow("belongs to node 1");
+      const anothers = openManager({ runtime, nodeId: 2 });
+      await expect(anothers).rejects.toThrow("belongs to node 1");
+      await expect(anothers).rejects.toMatchObject({
+        code: "KAFKA_STORAGE_ERROR",
+        retriable: false,
+      });
       await expect(openManager({ runtime, clusterId: "two" })).rejects.toThrow(
         "belongs to cluster one",
       );
