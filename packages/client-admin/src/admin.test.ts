@@ -154,6 +154,17 @@ describe("createTopic", () => {
     expect(result).toMatchObject({ topicId: "id-orders", partitions: 3, created: false });
   });
 
+  it("does not ask again when the topic is created but the disk refused its logs", async () => {
+    const cluster = new ScriptedCluster(
+      created({ orders: "KAFKA_STORAGE_ERROR" }),
+      created({ orders: "TOPIC_ALREADY_EXISTS" }),
+    );
+    await expect(cluster.admin.createTopic("orders")).rejects.toMatchObject({
+      code: "KAFKA_STORAGE_ERROR",
+      retriable: false,
+    });
+  });
+
   it("admits that it may have created the topic itself when the first answer got lost", async () => {
     const cluster = new ScriptedCluster(
       failing("NETWORK_EXCEPTION"),

@@ -152,9 +152,21 @@ async function sendCreateTopics(
               replicationFactor: item.replicationFactor,
               created: !validateOnly,
             }));
-      return [topic, attempt.isRepeated ? admittingDoubt(outcome) : outcome];
+      const final = withoutRetry(outcome);
+      return [topic, attempt.isRepeated ? admittingDoubt(final) : final];
     }),
   );
+}
+
+/** A topic whose logs the broker's disk refused is created all the same: asked again, it would exist already. */
+function withoutRetry(outcome: Outcome<CreatedTopic>): Outcome<CreatedTopic> {
+  if (outcome.ok || outcome.error.code !== "KAFKA_STORAGE_ERROR") {
+    return outcome;
+  }
+  const { code, message, details } = outcome.error;
+  const text = message.startsWith(`${code}: `) ? message.slice(code.length + 2) : message;
+  const error = new MillraceError(code, text, { details, retriable: false });
+  return { ok: false, error };
 }
 
 /** After a broken connection "exists already" may mean "you created it a moment ago". */
