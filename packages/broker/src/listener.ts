@@ -9,6 +9,7 @@ import {
   type Logger,
   printable,
   type ServerRuntime,
+  type UpgradeRefusal,
 } from "@millrace/runtime";
 import type { BrokerConfig } from "./broker-config.js";
 import { answerHttp, type Health } from "./health.js";
@@ -121,9 +122,12 @@ export class BrokerListener {
     });
   }
 
-  private upgradeProblem(origin: string | undefined, remoteAddress: string): string | undefined {
+  private upgradeProblem(
+    origin: string | undefined,
+    remoteAddress: string,
+  ): string | UpgradeRefusal | undefined {
     if (this.door === undefined) {
-      return "the broker is starting";
+      return { status: 503, reason: "the broker is starting" };
     }
     const problem = originProblem(origin, {
       ownHosts: this.ownHosts(),

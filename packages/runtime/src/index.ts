@@ -40,6 +40,7 @@ export {
   type ListenOptions,
   type Network,
   SUB_PROTOCOL,
+  type UpgradeRefusal,
 } from "./network.js";
 export {
   type AbortSignalLike,

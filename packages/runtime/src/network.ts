@@ -118,13 +118,19 @@ export interface AcceptedConnection extends Connection {
   setMaxMessageBytes(bytes: number): void;
 }
 
+/** Why an upgrade is refused, with the HTTP status that says it. */
+export interface UpgradeRefusal {
+  readonly status: number;
+  readonly reason: string;
+}
+
 export interface ListenOptions {
   readonly host: string;
   /** 0 picks a free port. */
   readonly port: number;
   readonly limits: ListenLimits;
   /** Decides about an upgrade before it happens; a string refuses it with HTTP 403 and this reason. */
-  allowUpgrade(request: HttpRequest): true | string;
+  allowUpgrade(request: HttpRequest): true | string | UpgradeRefusal;
   onConnection(connection: AcceptedConnection): ConnectionEvents;
   onHttpRequest(request: HttpRequest): HttpResponse | Promise<HttpResponse>;
   /** A connection was refused or cut by the listener's own rules; for the log. */
@@ -154,4 +160,9 @@ export interface Listener {
 export interface ListeningNetwork extends Network {
   /** @throws ListenError */
   listen(options: ListenOptions): Promise<Listener>;
+}
+
+/** What a listener answers for a verdict of `allowUpgrade` that is not true. */
+export function refusalOf(verdict: string | UpgradeRefusal): UpgradeRefusal {
+  return typeof verdict === "string" ? { status: 403, reason: verdict } : verdict;
 }

@@ -21,7 +21,7 @@ export const connectionLimits = map({
   maxInFlightRequests: count,
   /** Bytes of requests without an answer. */
   maxInFlightBytes: count,
-  /** A connection without any frame for so long is closed; WebSocket pings count. */
+  /** A connection without a request for so long is closed; connecting again is all it takes. */
   idleTimeoutMs: milliseconds,
 });
 

@@ -61,18 +61,23 @@ export function dialCases(
     expect(attached).toBe(0);
   });
 
-  test("says REJECTED with the status when the upgrade is refused", async (subject) => {
-    const listener = await listenWith(subject, { allowUpgrade: () => "wrong origin" });
-    const error = await rejectionOf(
-      subject.network.dial(urlOf(listener), dialOptions, attachIgnored),
-    );
-    const seen = error as { code?: unknown; status?: unknown };
-    expect(seen.code).toBe(codeSeen(subject, "REJECTED"));
-    if (subject.seesDialFailures !== false) {
-      expect(seen.status).toBe(403);
-    }
-    await listener.close(0);
-  });
+  for (const [verdict, status] of [
+    ["wrong origin", 403],
+    [{ status: 503, reason: "starting" }, 503],
+  ] as const) {
+    test(`says REJECTED with status ${status} when the upgrade is so refused`, async (subject) => {
+      const listener = await listenWith(subject, { allowUpgrade: () => verdict });
+      const error = await rejectionOf(
+        subject.network.dial(urlOf(listener), dialOptions, attachIgnored),
+      );
+      const seen = error as { code?: unknown; status?: unknown };
+      expect(seen.code).toBe(codeSeen(subject, "REJECTED"));
+      if (subject.seesDialFailures !== false) {
+        expect(seen.status).toBe(status);
+      }
+      await listener.close(0);
+    });
+  }
 
   test("says INVALID_URL for what is no WebSocket address", async (subject) => {
     for (const url of ["", "nonsense", "ftp://127.0.0.1/", "ws://", "ws://host:99999/"]) {

@@ -5,7 +5,7 @@ import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
-import { type Listener, type ListenOptions, SUB_PROTOCOL } from "../network.js";
+import { type Listener, type ListenOptions, refusalOf, SUB_PROTOCOL } from "../network.js";
 import { NodeAcceptedConnection } from "./accepted-connection.js";
 import { answerRequest, malformedRequest, refuse, toHttpRequest } from "./http-answers.js";
 import { bind } from "./listen-error.js";
@@ -169,7 +169,7 @@ class NodeListener implements Listener {
     }
     try {
       const verdict = this.#options.allowUpgrade(toHttpRequest(request));
-      return verdict === true ? undefined : { status: 403, reason: verdict };
+      return verdict === true ? undefined : refusalOf(verdict);
     } catch (error) {
       return { status: 500, reason: `deciding about an upgrade failed: ${String(error)}` };
     }

@@ -1,6 +1,6 @@
 // A listening port of one process: decides about upgrades, counts its connections, closes them.
 
-import type { HttpRequest, Listener, ListenOptions } from "../network.js";
+import { type HttpRequest, type Listener, type ListenOptions, refusalOf } from "../network.js";
 import type { SimConnection } from "./sim-connection.js";
 import type { SimProcess } from "./sim-process.js";
 import { noteHandlerError, type World } from "./world.js";
@@ -52,7 +52,7 @@ export class SimListener implements Listener {
     }
     try {
       const verdict = this.options.allowUpgrade(request);
-      return verdict === true ? undefined : { status: 403, reason: verdict };
+      return verdict === true ? undefined : refusalOf(verdict);
     } catch (error) {
       noteHandlerError(this.#world, error);
       return { status: 500, reason: "deciding about the upgrade failed" };
