@@ -13,6 +13,7 @@ const packages = [
   "client-admin",
   "broker",
   "cli",
+  "testing",
 ];
 
 /**
