@@ -63,7 +63,8 @@ export async function recoverLog(options: RecoverLogOptions): Promise<RecoveredL
   const { active, segments, damage } = found;
   const end = segments.at(-1)?.endOffset ?? 0;
   // A damaged log ends where it once was known to end, so that nobody reads less without noticing.
-  const logEnd = damage === undefined ? end : Math.max(end, options.recoveryPoint);
+  const knownEnd = Math.max(end, options.recoveryPoint, active.endBehindDamage ?? 0);
+  const logEnd = damage === undefined ? end : knownEnd;
   const start = Math.max(options.logStartOffset ?? 0, segments[0]?.baseOffset ?? 0);
   const parts: LogParts = {
     id,

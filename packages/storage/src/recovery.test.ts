@@ -57,17 +57,51 @@ describe("recovery", () => {
     });
   });
 
-  it("finds every flipped bit past the recovery point and keeps what lies before it", async () => {
+  it("finds every flipped bit past the recovery point: cut in the last batch, quarantined before it", async () => {
     await withUnverifiedTail(async ({ simulation, restart, size, batchBytes }) => {
       for (let bit = 0; bit < size * 8; bit += 3) {
         const runtime = restart();
-        simulation.node("broker").disk.flipBit(LOG, bit);
-        const manager = await openManager({ runtime });
-        const log = manager.getLog("events", 0);
+        const { disk } = simulation.node("broker");
+        disk.flipBit(LOG, bit);
+        const log = (await openManager({ runtime })).getLog("events", 0);
         const damaged = Math.floor(bit / 8 / batchBytes);
-        expect(log?.logEndOffset).toBe(damaged);
-        expect((await valuesOf(log as never)).size).toBe(damaged);
+        if (damaged === COUNT - 1) {
+          expect(log?.state).toBe("online");
+          expect(log?.logEndOffset).toBe(damaged);
+          expect((await valuesOf(log as never)).size).toBe(damaged);
+          continue;
+        }
+        // The batches behind it may have been acknowledged: nobody may write over them.
+        expect(log?.state).toBe("quarantined");
+        expect(log?.logEndOffset).toBe(COUNT);
+        expect(disk.peek(LOG).length).toBe(size);
+        const read = log?.read({
+          offset: damaged,
+          maxBytes: 100,
+          endOffset: COUNT,
+          minOneBatch: true,
+        });
+        await expect(read).rejects.toMatchObject({ code: "PARTITION_QUARANTINED" });
       }
+    });
+  });
+
+  it("cuts what follows a sector that a power cut kept from being written", async () => {
+    const simulation = new Simulation({ seed: 8 });
+    const node = simulation.node("broker");
+    await simulation.run(async () => {
+      const manager = await openManager({ runtime: node.runtime() });
+      const log = await createLog(manager);
+      for (let index = 0; index < 30; index++) {
+        log.append(batchOf({ values: [`value-${index}`] }), { leaderEpoch: 0 });
+      }
+      await log.whenFlushed(29);
+      node.crash();
+      const batchBytes = node.disk.peek(LOG).length / 30;
+      node.disk.corrupt(LOG, { position: 512, length: 512, kind: "zeros" });
+      const again = (await openManager({ runtime: node.runtime() })).getLog("events", 0);
+      expect(again?.state).toBe("online");
+      expect(again?.logEndOffset).toBe(Math.floor(512 / batchBytes));
     });
   });
 

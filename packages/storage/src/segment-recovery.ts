@@ -11,6 +11,7 @@ import { LOG_SUFFIX, segmentFileName } from "./core/segment-name.js";
 import { CHUNK_BYTES, readFully, writeFully } from "./files.js";
 import { Segment } from "./segment.js";
 import { type IndexPlace, readIndexState, SegmentIndexes } from "./segment-indexes.js";
+import { endBehindDamage } from "./torn-tail.js";
 
 export interface SealedRecovery {
   readonly segment: Segment;
@@ -70,6 +71,8 @@ export interface ActiveRecovery {
   readonly cutBytes: number;
   readonly cutReason: string | undefined;
   readonly damage: string | undefined;
+  /** Where undamaged batches behind the damage end; undefined when none were found. */
+  readonly endBehindDamage?: number | undefined;
 }
 
 export interface ActiveRecoveryOptions {
@@ -108,7 +111,9 @@ export async function recoverActive(
         return undefined;
       },
     });
-    await writeAgain(file, { from, to: end.position, size });
+    const behind = await behindDamage(place, { file, size, indexes, problem: end.problem });
+    const to = behind === undefined ? end.position : size;
+    await writeAgain(file, { from, to, size });
     const stored = await readIndexState(place);
     if (stored !== undefined && stored.logBytes !== indexes.logBytes) {
       // It may describe batches that are gone, and must not be believed when others take their place.
@@ -116,14 +121,38 @@ export async function recoverActive(
     }
     return {
       segment: new Segment({ ...place, ...common }),
-      damage: undefined,
+      damage:
+        behind === undefined
+          ? undefined
+          : `${path}: the batch at byte ${end.position} is damaged: ${end.problem}; undamaged batches up to offset ${behind} follow it`,
       verifiedBytes: end.position - from,
-      cutBytes: size - end.position,
-      cutReason: end.problem,
+      cutBytes: size - to,
+      cutReason: behind === undefined ? end.problem : undefined,
+      endBehindDamage: behind,
     };
   } finally {
     await file.close();
   }
+}
+
+/**
+ * Past the recovery point a bad batch is a torn tail unless batches follow it that may have been acknowledged: then
+ * nothing is cut, and the result is where they end.
+ */
+async function behindDamage(
+  { compute }: IndexPlace,
+  scanned: {
+    readonly file: FileHandle;
+    readonly size: number;
+    readonly indexes: SegmentIndexes;
+    readonly problem: string | undefined;
+  },
+): Promise<number | undefined> {
+  const { file, size, indexes, problem } = scanned;
+  const position = indexes.logBytes;
+  return problem === undefined
+    ? undefined
+    : await endBehindDamage({ file, compute, position, size, expectedOffset: indexes.endOffset });
 }
 
 interface TrustedWalk {

@@ -22,6 +22,7 @@ import {
 } from "./core/text-checkpoints.js";
 import { readTextIfPresent } from "./files.js";
 import { readIndexState, SegmentIndexes } from "./segment-indexes.js";
+import { endBehindDamage } from "./torn-tail.js";
 
 export interface VerifyOptions {
   readonly compute: Compute;
@@ -166,9 +167,15 @@ class LogVerifier {
       this.bytes += size;
       const isSealed = next !== undefined;
       if (end.problem !== undefined) {
-        const isTrusted = isSealed || sequence.nextOffset < options.recoveryPoint;
+        const { position } = end;
+        const expectedOffset = sequence.nextOffset;
+        const bad = { file, compute: this.#compute, position, size, expectedOffset };
+        const isDamage =
+          isSealed ||
+          expectedOffset < options.recoveryPoint ||
+          (await endBehindDamage(bad)) !== undefined;
         this.#add({
-          severity: isTrusted ? "damage" : "torn",
+          severity: isDamage ? "damage" : "torn",
           path,
           position: end.position,
           problem: end.problem,
