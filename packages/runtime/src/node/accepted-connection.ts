@@ -8,7 +8,7 @@ import type { AcceptedConnection } from "../network.js";
 import { FrameMeter } from "./frame-meter.js";
 import { NodeConnection } from "./node-connection.js";
 import type { PartialMessage, PartialMessages } from "./partial-messages.js";
-import { setReceiverLimit } from "./websocket-options.js";
+import { dropUnfinishedMessage, setReceiverLimit } from "./websocket-options.js";
 
 export interface NodeAcceptedConnectionOptions {
   readonly webSocket: WebSocket;
@@ -87,5 +87,6 @@ export class NodeAcceptedConnection extends NodeConnection implements AcceptedCo
   #cut(reason: string): void {
     this.#onViolation(reason);
     this.fail(new Error(reason));
+    dropUnfinishedMessage(this.#webSocket);
   }
 }

@@ -1,4 +1,4 @@
-// What both ends tell ws, and the one private field of it that is touched.
+// What both ends tell ws, and the few private fields of it that are touched.
 
 import type { WebSocket } from "ws";
 
@@ -29,5 +29,21 @@ export function setReceiverLimit(webSocket: WebSocket, maxMessageBytes: number):
   if (receiver !== undefined) {
     // 0 would mean "no limit" to ws.
     receiver._maxPayload = Math.max(1, Math.floor(maxMessageBytes));
+  }
+}
+
+/**
+ * Lets go of what ws has gathered of an unfinished message. A socket that is destroyed stays reachable, with all of
+ * that, until the event loop has finished its round, in which a thousand others may deliver as much again. ws has
+ * no call for it; should an upgrade rename the fields, the memory is freed a round later as before.
+ */
+export function dropUnfinishedMessage(webSocket: WebSocket): void {
+  const { _receiver: receiver } = webSocket as unknown as {
+    _receiver?: { _buffers?: unknown; _bufferedBytes?: unknown; _fragments?: unknown };
+  };
+  if (receiver !== undefined) {
+    receiver._buffers = [];
+    receiver._bufferedBytes = 0;
+    receiver._fragments = [];
   }
 }
