@@ -68,6 +68,23 @@ describe("a broker that starts again", () => {
       }));
   }
 
+  it("keeps a partition whose partition.metadata is lost, with all its records", () =>
+    simulated(async (world) => {
+      const running = await world.start();
+      const client = await world.client();
+      const topicId = await createTopic(client, "t");
+      await produce(client, topicId, batchOf(world.clientRuntime, ["a", "b"]));
+      await running.stop();
+      const { fileSystem } = world.simulation.node("broker").runtime();
+      await fileSystem.removeFile("/data/t-0/partition.metadata");
+      const second = await world.start();
+      expect(second.logs.getLog("t", 0)).toMatchObject({ topicId, logEndOffset: 2 });
+      expect(await fileSystem.readDirectory("/data/t-0")).toContainEqual({
+        kind: "file",
+        name: "partition.metadata",
+      });
+    }));
+
   it("sets aside a log that the metadata does not know, and deletes nothing", () =>
     simulated(async (world) => {
       const running = await world.start();

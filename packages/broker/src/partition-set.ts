@@ -291,7 +291,9 @@ export class PartitionSet {
   private async putStraysAway(): Promise<void> {
     const { logs, controller } = this.options;
     for (const log of [...logs.logs()]) {
-      const topic = controller.image.topicsById.get(log.topicId);
+      const { topicsById, topicsByName } = controller.image;
+      // A log that lost its id is known by its name: to set it aside would hide acknowledged records.
+      const topic = log.isTopicIdLost ? topicsByName.get(log.topic) : topicsById.get(log.topicId);
       const isKnown = topic?.name === log.topic && topic.partitions[log.partition] !== undefined;
       if (log.topic === METADATA_TOPIC || isKnown) {
         continue;

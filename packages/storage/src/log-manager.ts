@@ -18,7 +18,7 @@ import { DataDirectory } from "./data-directory.js";
 import { readTextIfPresent, replaceFile } from "./files.js";
 import { forEachBounded } from "./for-each-bounded.js";
 import { IndexCache } from "./index-cache.js";
-import { Log } from "./log.js";
+import { Log, NIL_TOPIC_ID } from "./log.js";
 import { type LogConfig, parseLogConfig } from "./log-config.js";
 import type { LogServices } from "./log-parts.js";
 import { type LogEnvironment, recoverLog } from "./log-recovery.js";
@@ -32,8 +32,6 @@ import {
 } from "./storage-config.js";
 import { TailCache } from "./tail-cache.js";
 
-/** The id of a log whose `partition.metadata` is lost; the first `createLog` for its partition adopts it. */
-const NIL_TOPIC_ID = "00000000-0000-0000-0000-000000000000";
 /** Logs closed or checkpointed at the same time. */
 const LOGS_AT_ONCE_MAX = 16;
 
@@ -301,7 +299,7 @@ export class LogManager {
   }
 
   async #adopt(log: Log, id: LogId, config: LogConfig): Promise<Log> {
-    if (log.topicId === NIL_TOPIC_ID) {
+    if (log.isTopicIdLost) {
       await this.#storeTopicId(log.directory, id.topicId);
       log.adopt(id.topicId);
     }

@@ -20,6 +20,9 @@ import type {
 } from "./log-types.js";
 import { LogWriter } from "./log-writer.js";
 
+/** The id of a log whose `partition.metadata` is lost; the first `createLog` for its partition adopts it. */
+export const NIL_TOPIC_ID = "00000000-0000-0000-0000-000000000000";
+
 /** Made by `LogManager`: `createLog`, `getLog`. */
 export class Log {
   readonly #parts: LogParts;
@@ -43,6 +46,11 @@ export class Log {
 
   get topicId(): string {
     return this.#topicId;
+  }
+
+  /** Its `partition.metadata` is lost, so `topicId` is nil; `createLog` for its partition gives it one. */
+  get isTopicIdLost(): boolean {
+    return this.#topicId === NIL_TOPIC_ID;
   }
 
   get partition(): number {
