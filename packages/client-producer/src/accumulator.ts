@@ -18,6 +18,8 @@ export interface AccumulatorOptions {
   readonly maxInFlight: number;
   readonly deliveryTimeoutMs: number;
   readonly isIdempotent: boolean;
+  /** Memory for a new batch. */
+  takeBuffer(minBytes: number): Uint8Array;
   /** The first record is in it. */
   onOpened(batch: ProducerBatch): void;
   /** The batch takes no more records: full, or on its way (a full one is told of twice). */
@@ -85,6 +87,7 @@ export class Accumulator {
       const batch = queue.append(record, place.estimatedBytes, {
         nowMs,
         batchBytes,
+        takeBuffer: this.#options.takeBuffer,
         onClosed: this.#options.onClosed,
       });
       if (batch.recordCount === 1) {

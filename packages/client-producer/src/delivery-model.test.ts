@@ -132,6 +132,7 @@ class World {
       maxInFlight: 5,
       deliveryTimeoutMs: DELIVERY_TIMEOUT_MS,
       isIdempotent: true,
+      takeBuffer: (minBytes) => new Uint8Array(minBytes),
       onOpened: () => {
         this.openedCount++;
       },

@@ -16,7 +16,12 @@ function queueOf(count: number): PartitionQueue {
   queue.sequence.adopt({ producerId: 1, producerEpoch: 0 });
   for (let index = 0; index < count; index++) {
     const record = { key: null, value: `${index}`, timestamp: 0 };
-    queue.append(record, 100, { nowMs: 0, batchBytes: 1, onClosed: () => {} });
+    queue.append(record, 100, {
+      nowMs: 0,
+      batchBytes: 1,
+      takeBuffer: (minBytes) => new Uint8Array(minBytes),
+      onClosed: () => {},
+    });
   }
   return queue;
 }

@@ -19,6 +19,8 @@ const FIRST_BATCH_BYTES = 1024;
 export interface AppendLimits {
   readonly nowMs: number;
   readonly batchBytes: number;
+  /** Memory for a new batch. */
+  readonly takeBuffer: (minBytes: number) => Uint8Array;
   /** The batch is full. */
   readonly onClosed: (batch: ProducerBatch) => void;
 }
@@ -91,7 +93,7 @@ export class PartitionQueue {
       limits.onClosed(batch);
     }
     if (batch === undefined || batch.state !== "open") {
-      batch = new ProducerBatch(this, limits.nowMs, this.#expectedBytes);
+      batch = new ProducerBatch(this, limits.nowMs, limits.takeBuffer(this.#expectedBytes));
       this.#waiting.push(batch);
     }
     batch.append(record);

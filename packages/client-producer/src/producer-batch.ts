@@ -68,12 +68,12 @@ export class ProducerBatch {
   constructor(
     place: { readonly topic: string; readonly partition: number },
     createdMs: number,
-    initialBytes: number,
+    buffer: Uint8Array,
   ) {
     this.topic = place.topic;
     this.partition = place.partition;
     this.createdMs = createdMs;
-    this.builder = new RecordBatchBuilder({ initialBytes });
+    this.builder = new RecordBatchBuilder({ buffer });
   }
 
   get recordCount(): number {
@@ -90,6 +90,19 @@ export class ProducerBatch {
     this.builder.append(record);
     this.lastRecordBytes = this.builder.sizeBytes - before;
     this.reservedBytes += this.lastRecordBytes;
+  }
+
+  /**
+   * The memory of the batch, for another one: of a batch that is acknowledged, so that nobody asks for its bytes any
+   * more. undefined when some other attempt's bytes may still lie in a socket, or when no answer told that they left.
+   */
+  takeBuffer(): Uint8Array | undefined {
+    const hasLeft = (this.acknowledgement?.replicas ?? 0) > 0 && this.attempts === 1;
+    if (!hasLeft) {
+      return undefined;
+    }
+    this.bytes = undefined;
+    return this.builder.takeBuffer();
   }
 
   addSingle(waiter: SingleWaiter): void {

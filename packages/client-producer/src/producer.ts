@@ -8,6 +8,7 @@ import {
 import type { MillraceError } from "@millrace/protocol";
 import type { AbortSignalLike, DiagnosticsChannel } from "@millrace/runtime";
 import { Accumulator } from "./accumulator.js";
+import { BatchBuffers } from "./batch-buffers.js";
 import { BufferPool } from "./buffer-pool.js";
 import type { ClusterPort } from "./cluster-port.js";
 import { deliveryError } from "./delivery-errors.js";
@@ -42,6 +43,8 @@ export interface CloseOptions {
 }
 
 const CLOSE_TIMEOUT_MS = 30_000;
+/** This part of `bufferBytes` may be held, beside it, as memory for the next batches. */
+const KEPT_BUFFERS_SHARE = 0.25;
 
 /**
  * Sends records. Records of one partition keep the order of the `send` calls, whatever has to be retried; with
@@ -53,6 +56,7 @@ export class Producer implements AsyncDisposable {
   readonly #config: ProducerConfig;
   readonly #accumulator: Accumulator;
   readonly #pool: BufferPool;
+  readonly #buffers: BatchBuffers;
   readonly #partitioner: Partitioner;
   readonly #intake: RecordIntake;
   readonly #sender: Sender;
@@ -72,9 +76,11 @@ export class Producer implements AsyncDisposable {
     this.#channel = runtime.diagnostics.channel("millrace:producer:batch");
     this.#partitioner = createPartitioner(this.#config.partitioner, runtime.random);
     this.#pool = new BufferPool(this.#config.bufferBytes);
+    this.#buffers = new BatchBuffers(this.#config.bufferBytes * KEPT_BUFFERS_SHARE);
     this.#accumulator = new Accumulator({
       ...this.#config,
       isIdempotent: this.#config.idempotent,
+      takeBuffer: (minBytes) => this.#buffers.take(minBytes),
       onOpened: (batch) => batch.onSettled(() => this.#batchSettled(batch)),
       onClosed: (batch) => this.#batchClosed(batch),
       onDone: (batch) => this.#pool.release(batch.reservedBytes),
@@ -335,6 +341,10 @@ export class Producer implements AsyncDisposable {
         baseOffset: batch.acknowledgement?.baseOffset,
         error: batch.error?.code,
       });
+    }
+    const buffer = batch.takeBuffer();
+    if (buffer !== undefined) {
+      this.#buffers.give(buffer);
     }
   }
 }

@@ -37,10 +37,12 @@ export class RecordBatchBuilder {
   private isBuilt = false;
   private readonly encoder: TextEncoderLike;
 
-  constructor(options: { readonly initialBytes?: number } = {}) {
-    this.bytes = new Uint8Array(
-      Math.max(RECORDS_AT, options.initialBytes ?? INITIAL_BYTES_DEFAULT),
-    );
+  /** `buffer`, whatever it holds, is written to instead of fresh memory; the builder owns it from now on. */
+  constructor(options: { readonly initialBytes?: number; readonly buffer?: Uint8Array } = {}) {
+    const size = Math.max(RECORDS_AT, options.initialBytes ?? INITIAL_BYTES_DEFAULT);
+    const { buffer } = options;
+    this.bytes =
+      buffer !== undefined && buffer.length >= RECORDS_AT ? buffer : new Uint8Array(size);
     this.encoder = createTextEncoder();
   }
 
@@ -114,6 +116,17 @@ export class RecordBatchBuilder {
     const whole = new Uint8Array(RECORDS_AT + compressed.length);
     whole.set(compressed, RECORDS_AT);
     return this.finish(whole, options, options.codec);
+  }
+
+  /**
+   * The builder's memory, for another builder; the builder must not be used afterwards. What `build` gave is a view
+   * of it: only for callers who know that nobody reads that any more.
+   */
+  takeBuffer(): Uint8Array {
+    const { bytes } = this;
+    this.isBuilt = true;
+    this.bytes = new Uint8Array(0);
+    return bytes;
   }
 
   private finish(

@@ -107,6 +107,22 @@ describe("encoding and decoding a batch", () => {
     ).rejects.toMatchObject({ code: "CORRUPT_MESSAGE" });
   });
 
+  it("gives the same bytes in a buffer that was used before", () => {
+    const inputs = [1, 2, 3].map((index) => ({
+      key: index === 2 ? null : `k${index}`,
+      value: "v".repeat(index * 40),
+      timestamp: 1000 + index,
+    }));
+    const used = new Uint8Array(640).fill(0xff);
+    const builder = new RecordBatchBuilder({ buffer: used });
+    inputs.map((input) => builder.append(input));
+    const bytes = builder.build({ compute });
+    expect(bytes).toEqual(build(inputs));
+    expect(bytes.buffer).toBe(used.buffer);
+    expect(builder.takeBuffer()).toBe(used);
+    expect(() => builder.append({ key: null, value: null, timestamp: 0 })).toThrow(/built already/);
+  });
+
   it("says which codec it cannot read", async () => {
     const bytes = build([{ key: null, value: "v", timestamp: 1 }]);
     bytes[22] = 4; // zstd
