@@ -59,7 +59,7 @@ async function runSteps(seed: number, plan: readonly Step[]): Promise<void> {
     const open = async (): Promise<{ manager: LogManager; log: Log }> => {
       const manager = await openManager({
         runtime: node.runtime(),
-        config: { tailCacheBytes: 400 },
+        config: { tailCacheBytes: 8_000 },
       });
       const log = await createLog(manager, {
         "segment.bytes": "500",

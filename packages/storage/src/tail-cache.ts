@@ -16,33 +16,39 @@ export interface TailBatch {
 interface CachedBatch {
   readonly tail: LogTail;
   readonly lastOffset: number;
-  readonly sizeBytes: number;
+  /** What the batch is a view of: usually the network message it came in, which stays in memory with it. */
+  readonly buffer: ArrayBufferLike;
 }
 
 const COMPACT_AT = 1024;
+/** About what the bookkeeping of one batch takes, its parsed header included. */
+const BATCH_OVERHEAD_BYTES = 512;
 
 export class TailCache {
   readonly #maxBytes: number;
   #queue: CachedBatch[] = [];
   #head = 0;
   #sizeBytes = 0;
+  /** How many cached batches are views of each buffer. */
+  readonly #holders = new Map<ArrayBufferLike, number>();
 
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
   }
 
+  /** What the cached batches keep in memory: whole buffers, each counted once. */
   get sizeBytes(): number {
     return this.#sizeBytes;
   }
 
   /** A batch of `tail` was written and may be dropped from now on. */
   add(tail: LogTail, batch: TailBatch): void {
-    const sizeBytes = batch.bytes.byteLength;
-    this.#queue.push({ tail, lastOffset: batch.header.lastOffset, sizeBytes });
-    this.#sizeBytes += sizeBytes;
+    const { buffer } = batch.bytes;
+    this.#queue.push({ tail, lastOffset: batch.header.lastOffset, buffer });
+    this.#hold(buffer);
     while (this.#sizeBytes > this.#maxBytes && this.#head < this.#queue.length) {
       const oldest = this.#queue[this.#head++] as CachedBatch;
-      this.#sizeBytes -= oldest.sizeBytes;
+      this.#release(oldest.buffer);
       oldest.tail.dropThrough(oldest.lastOffset);
     }
     if (this.#head > COMPACT_AT && this.#head * 2 > this.#queue.length) {
@@ -53,10 +59,32 @@ export class TailCache {
 
   /** A tail is gone, with all it held. */
   forget(tail: LogTail): void {
-    const kept = this.#queue.slice(this.#head).filter((cached) => cached.tail !== tail);
+    const kept: CachedBatch[] = [];
+    for (const cached of this.#queue.slice(this.#head)) {
+      if (cached.tail === tail) {
+        this.#release(cached.buffer);
+      } else {
+        kept.push(cached);
+      }
+    }
     this.#queue = kept;
     this.#head = 0;
-    this.#sizeBytes = kept.reduce((sum, cached) => sum + cached.sizeBytes, 0);
+  }
+
+  #hold(buffer: ArrayBufferLike): void {
+    const holders = this.#holders.get(buffer) ?? 0;
+    this.#holders.set(buffer, holders + 1);
+    this.#sizeBytes += BATCH_OVERHEAD_BYTES + (holders === 0 ? buffer.byteLength : 0);
+  }
+
+  #release(buffer: ArrayBufferLike): void {
+    const holders = (this.#holders.get(buffer) ?? 0) - 1;
+    if (holders > 0) {
+      this.#holders.set(buffer, holders);
+    } else {
+      this.#holders.delete(buffer);
+    }
+    this.#sizeBytes -= BATCH_OVERHEAD_BYTES + (holders > 0 ? 0 : buffer.byteLength);
   }
 }
 
