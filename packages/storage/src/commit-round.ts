@@ -117,8 +117,15 @@ export async function roll(log: LogParts): Promise<void> {
   const sealed = activeSegment(log);
   await syncRound(log);
   await sealed.seal();
+  log.mustRoll = true;
   const segment = await Segment.create(segmentPlace(log, sealed.endOffset));
-  await fileSystem.syncDirectory(log.directory);
+  try {
+    await fileSystem.syncDirectory(log.directory);
+  } catch (error) {
+    await segment.close();
+    throw error;
+  }
+  log.mustRoll = false;
   sealed.deactivate();
   log.segments = [...log.segments, segment];
   log.services.touchIndexes(sealed);
@@ -152,7 +159,8 @@ async function rollIfDue(log: LogParts): Promise<void> {
   const segment = activeSegment(log);
   if (
     next !== undefined &&
-    isRollDue(segment, { header: next.header, pendingBytes: 0, config: log.config })
+    (log.mustRoll ||
+      isRollDue(segment, { header: next.header, pendingBytes: 0, config: log.config }))
   ) {
     await roll(log);
   }

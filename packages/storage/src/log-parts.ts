@@ -48,6 +48,11 @@ export interface LogParts {
   /** Bytes written since the last producer snapshot. */
   bytesSinceSnapshot: number;
   readonly tail: LogTail;
+  /**
+   * The next segment's file may be there although beginning that segment failed: nothing more goes into the present
+   * one, or the two would overlap after a restart.
+   */
+  mustRoll: boolean;
   /** Changes whenever offsets may name other bytes than before. */
   truncations: number;
   /** The log is closed or deleted, or the directory failed: a round in flight must not touch the state any more. */

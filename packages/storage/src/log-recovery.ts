@@ -80,6 +80,7 @@ export async function recoverLog(options: RecoverLogOptions): Promise<RecoveredL
     producers: environment.createProducerState(),
     bytesSinceSnapshot: 0,
     tail: new LogTail(environment.tailCache),
+    mustRoll: false,
     truncations: 0,
     isOffline: false,
     isTruncating: false,

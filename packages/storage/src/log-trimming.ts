@@ -62,6 +62,13 @@ export async function trimBack(log: LogParts, offset: number): Promise<void> {
   const segment = segmentAt(log, offset);
   const indexes = await indexPrefix(log, segment, offset);
   const end = Math.max(indexes.endOffset, segment.baseOffset);
+  if (log.mustRoll) {
+    // The empty file of a segment that was begun in vain would lie beyond the new end.
+    const name = segmentFileName(activeSegment(log).endOffset, LOG_SUFFIX);
+    await removeIfPresent(log.runtime.fileSystem, `${log.directory}/${name}`);
+    await log.runtime.fileSystem.syncDirectory(log.directory);
+    log.mustRoll = false;
+  }
   log.truncations++;
   log.tail.clear();
   log.marks.truncated(end);

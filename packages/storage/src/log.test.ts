@@ -88,6 +88,26 @@ describe("Log", () => {
     });
   });
 
+  it("goes on in the new segment when beginning it failed half way", async () => {
+    const { simulation, node, runtime } = createSimRuntime();
+    await simulation.run(async () => {
+      const log = await createLog(await openManager({ runtime }), { "segment.bytes": "500" });
+      await appendFlushed(log, { values: ["x".repeat(300)] });
+      node.disk.failNext("syncDirectory", { code: "TOO_MANY_OPEN_FILES", path: log.directory });
+      await expect(appendFlushed(log, { values: ["y".repeat(300)] })).rejects.toMatchObject({
+        code: "KAFKA_STORAGE_ERROR",
+      });
+      // Small enough for the old segment, but the new one's file is there already.
+      await appendFlushed(log, { values: ["z"] });
+      expect(log.segmentCount).toBe(2);
+      expect(node.disk.openFileCount).toBe(2);
+      node.crash();
+      const again = (await openManager({ runtime: node.runtime() })).getLog("events", 0);
+      expect(again?.state).toBe("online");
+      expect((await valuesOf(again as never)).get(1)).toBe("z");
+    });
+  });
+
   it("takes back everything unwritten when the disk is full, serves reads, and recovers by itself", async () => {
     const { simulation, node, runtime } = createSimRuntime();
     await simulation.run(async () => {
