@@ -88,6 +88,20 @@ describe("Log", () => {
     });
   });
 
+  it("syncs what is only written when the topic asks for syncs from now on", async () => {
+    const { simulation, node, runtime } = createSimRuntime();
+    await simulation.run(async () => {
+      const manager = await openManager({ runtime });
+      const log = await createLog(manager, { flush: "os" });
+      await appendFlushed(log, { values: ["x"] });
+      expect(log.recoveryPoint).toBe(0);
+      await createLog(manager, { flush: "sync" });
+      await simulation.sleep(1_000);
+      expect(log.recoveryPoint).toBe(1);
+      node.crash({ powerLoss: true });
+    });
+  });
+
   it("goes on in the new segment when beginning it failed half way", async () => {
     const { simulation, node, runtime } = createSimRuntime();
     await simulation.run(async () => {

@@ -1,4 +1,5 @@
-// With `flush=os`: when to sync in the background (flush.ms, flush.messages). Does nothing on other topics.
+// With `flush=os`: when to sync in the background (flush.ms, flush.messages). A topic that is changed to `flush=sync` has
+// what it wrote before synced at once; otherwise nothing is done on such topics.
 
 import type { Timer } from "@millrace/runtime";
 import type { LogParts } from "./log-parts.js";
@@ -19,12 +20,12 @@ export class SyncTimer {
 
   /** Something was written, or the configuration changed. */
   wrote(): void {
-    const { config, marks, runtime } = this.#log;
+    const { config, isOffline, marks, runtime } = this.#log;
     const unsynced = marks.written - marks.synced;
-    if (config.flush !== "os" || unsynced === 0) {
+    if (unsynced === 0 || isOffline) {
       return;
     }
-    if (unsynced >= config.flushMessages) {
+    if (config.flush === "sync" || unsynced >= config.flushMessages) {
       this.#start();
     } else if (config.flushMs <= DELAY_MAX_MS) {
       this.#timer ??= runtime.clock.setTimer(config.flushMs, () => this.#start());
