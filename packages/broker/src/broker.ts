@@ -14,7 +14,7 @@ import {
 import type { LogManager } from "@millrace/storage";
 import type { BrokerConfig } from "./broker-config.js";
 import { ClientConnection } from "./connection.js";
-import { FetchSessions } from "./fetch-session.js";
+import { ALL_SESSIONS_PARTITIONS_MAX, FetchSessions } from "./fetch-session.js";
 import type { BrokerServices } from "./handlers/handler.js";
 import type { BrokerStatus, Health } from "./health.js";
 import { Housekeeping } from "./housekeeping.js";
@@ -73,6 +73,7 @@ export class Broker {
       partitions,
       sessions: new FetchSessions({
         maxSessions: config.maxFetchSessions,
+        maxPartitions: ALL_SESSIONS_PARTITIONS_MAX,
         evictionMs: config.fetchSessionEvictionMs,
       }),
       parkedFetches: new ParkedFetches(runtime.clock),

@@ -48,8 +48,8 @@ const answer = (partition: number, rest: Partial<FetchedPartition> = {}): Fetche
   ...rest,
 });
 
-function sessions(maxSessions = 10) {
-  const cache = new FetchSessions({ maxSessions, evictionMs: 100 });
+function sessions(maxSessions = 10, maxPartitions = 1000) {
+  const cache = new FetchSessions({ maxSessions, maxPartitions, evictionMs: 100 });
   const owner = {};
   let nextId = 0;
   const resolve = (what: FetchRequest, call: { owner?: object; nowMs?: number } = {}) =>
@@ -177,6 +177,20 @@ describe("a fetch session", () => {
     expect(resolve(request(0, 0), { nowMs: 99 })).toMatchObject({ session: undefined });
   });
 
+  it("is not given, and does not grow, beyond the partitions that all sessions may have", () => {
+    const { cache, resolve, open } = sessions(10, 3);
+    const session = open(0, 1);
+    const two = { partitions: [wanted(0), wanted(1)] };
+    expect(resolve(request(0, 0, two))).toMatchObject({ ok: true, session: undefined });
+    open(0);
+    expect(resolve(request(session.id, 1))).toMatchObject({ ok: true });
+    expect(resolve(request(session.id, 2, { partitions: [wanted(2)] }))).toEqual({
+      ok: false,
+      error: "FETCH_SESSION_ID_NOT_FOUND",
+    });
+    expect(cache.size).toBe(1);
+  });
+
   it("loses its slot when it was unused for long, the longest unused first", () => {
     const { resolve, open } = sessions(2);
     const first = open(0);
@@ -190,7 +204,7 @@ describe("a fetch session", () => {
   });
 
   it("gets an id no other session has", () => {
-    const cache = new FetchSessions({ maxSessions: 10, evictionMs: 1 });
+    const cache = new FetchSessions({ maxSessions: 10, maxPartitions: 10, evictionMs: 1 });
     const ids = [5, 5, 5, 6];
     const call = { owner: {}, nowMs: 0, newId: () => ids.shift() ?? 0 };
     cache.resolve(request(0, 0), call);

@@ -10,6 +10,8 @@ export type FetchedPartition = ResponseOf<"fetch">["partitions"][number];
 
 /** A session holds at most so many partitions. */
 export const SESSION_PARTITIONS_MAX = 100_000;
+/** And all of them together so many: what they take in memory must not depend on how many clients there are. */
+export const ALL_SESSIONS_PARTITIONS_MAX = 500_000;
 const SESSION_EPOCH_MAX = 0x7fffffff;
 
 interface SessionPartition {
@@ -102,6 +104,8 @@ export type SessionOutcome =
 
 export interface FetchSessionLimits {
   readonly maxSessions: number;
+  /** Of all sessions together; beyond it readers are answered without a session. */
+  readonly maxPartitions: number;
   /** A session unused for so long may lose its slot. */
   readonly evictionMs: number;
 }
@@ -117,6 +121,15 @@ export class FetchSessions {
 
   get size(): number {
     return this.sessions.size;
+  }
+
+  /** Over all sessions. */
+  private get partitionCount(): number {
+    let count = 0;
+    for (const session of this.sessions.values()) {
+      count += session.size;
+    }
+    return count;
   }
 
   /**
@@ -149,6 +162,11 @@ export class FetchSessions {
       this.end(session);
       return { ok: false, error: "INVALID_REQUEST" };
     }
+    if (request.partitions.length > 0 && this.partitionCount > this.limits.maxPartitions) {
+      // The reader begins again, and is answered without a session.
+      this.end(session);
+      return { ok: false, error: "FETCH_SESSION_ID_NOT_FOUND" };
+    }
     return { ok: true, session, isNew: false };
   }
 
@@ -165,7 +183,8 @@ export class FetchSessions {
     request: FetchRequest,
     call: { owner: object; nowMs: number; newId: () => number },
   ): SessionOutcome {
-    if (!this.hasRoom(call.nowMs)) {
+    const partitionCount = this.partitionCount + request.partitions.length;
+    if (partitionCount > this.limits.maxPartitions || !this.hasRoom(call.nowMs)) {
       return full;
     }
     let id = call.newId();
