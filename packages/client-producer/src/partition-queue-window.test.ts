@@ -34,9 +34,32 @@ function takeAll(queue: PartitionQueue): ProducerBatch[] {
   return taken;
 }
 
+/** As `queueOf`, after the broker has acknowledged a first batch. */
+function knownQueueOf(count: number): PartitionQueue {
+  const queue = queueOf(count + 1);
+  const [first] = takeAll(queue);
+  if (first !== undefined) {
+    queue.acknowledged(first);
+  }
+  return queue;
+}
+
 describe("the window of batches on their way", () => {
-  it("is counted from the oldest batch without an answer, so that the broker still knows that one", () => {
+  it("is one batch until the broker knows the producer: it would take any first sequence", () => {
     const queue = queueOf(8);
+    const [first, ...others] = takeAll(queue);
+    expect(others).toEqual([]);
+    if (first !== undefined) {
+      const failure = { code: "BROKER_OVERLOADED", isRetriable: true, nowMs: 0 } as const;
+      queue.attemptFailed(first, { ...failure, retryDelayMs: () => 0 });
+      expect(takeAll(queue)).toEqual([first]);
+      queue.acknowledged(first);
+    }
+    expect(takeAll(queue)).toHaveLength(5);
+  });
+
+  it("is counted from the oldest batch without an answer, so that the broker still knows that one", () => {
+    const queue = knownQueueOf(8);
     const [oldest, ...others] = takeAll(queue);
     expect(others).toHaveLength(4);
     for (const batch of others) {
@@ -50,7 +73,7 @@ describe("the window of batches on their way", () => {
   });
 
   it("moves on with each answer that comes in order", () => {
-    const queue = queueOf(8);
+    const queue = knownQueueOf(8);
     const [oldest] = takeAll(queue);
     if (oldest !== undefined) {
       queue.acknowledged(oldest);

@@ -9,7 +9,7 @@
 // broker could not tell a retry from a new batch. After a gap in the sequence nothing new leaves until all that
 // is in flight has been decided; then the next epoch starts, first with the batches that have to be renumbered.
 
-import type { ErrorName, RecordInput } from "@millrace/protocol";
+import type { ErrorName, ProducerId, RecordInput } from "@millrace/protocol";
 import { provesNotAppended } from "./delivery-errors.js";
 import { ProducerBatch } from "./producer-batch.js";
 import { judgeFailure, SequenceCounter, type Verdict } from "./sequence.js";
@@ -54,6 +54,8 @@ export class PartitionQueue {
   /** Invariant: no batch numbered after this one was or will be appended under the present epoch. */
   #definiteGapOrdinal = Number.POSITIVE_INFINITY;
   #needsNewIdentity = false;
+  /** The producer id of the last acknowledged batch: the leader knows it. */
+  #knownProducerId: ProducerId | undefined;
   #nextOrdinal = 0;
   #failures = 0;
   #restsUntilMs = 0;
@@ -157,6 +159,7 @@ export class PartitionQueue {
   acknowledged(batch: ProducerBatch): void {
     this.#failures = 0;
     this.#restsUntilMs = 0;
+    this.#knownProducerId = batch.sequence?.producerId;
     this.#remove(batch);
     this.#startNextEpochIfDecided();
   }
@@ -200,14 +203,17 @@ export class PartitionQueue {
 
   /**
    * Counted from the oldest batch without an answer, not by their number: answers overtake each other, and the
-   * broker only knows the last five batches again. A sixth one would make it forget the oldest.
+   * broker only knows the last five batches again. A sixth one would make it forget the oldest. One at a time until
+   * the leader knows the producer id: it takes any sequence from a producer it does not know (as in Kafka), so when it
+   * refused the first batch for a moment (overload, a full disk) it would put the second one before it.
    */
   #isWindowFull(maxInFlight: number): boolean {
     const oldest = this.#inFlight[0];
     if (oldest === undefined) {
       return false;
     }
-    return !this.#isIdempotent || this.#nextOrdinal - oldest.ordinal >= maxInFlight;
+    const isKnown = this.sequence.identity?.producerId === this.#knownProducerId;
+    return !this.#isIdempotent || !isKnown || this.#nextOrdinal - oldest.ordinal >= maxInFlight;
   }
 
   #send(batch: ProducerBatch): ProducerBatch {
