@@ -44,17 +44,19 @@ export class FetchSession {
 
   /** The request was answered; `sessionId` 0: the broker keeps no session for us. */
   answered(sessionId: number): void {
+    this.#sessionId = sessionId;
     if (sessionId === 0) {
       this.reset();
       return;
     }
-    this.#sessionId = sessionId;
     this.#epoch = this.#epoch >= EPOCH_MAX ? 1 : this.#epoch + 1;
   }
 
-  /** The answer is lost, or the broker forgot the session: begin with a full request. */
+  /**
+   * The answer is lost, or the broker forgot the session: begin with a full request. It names the old session, so that
+   * the broker ends that one (and its long poll, if one is left) and does not keep a slot for it.
+   */
   reset(): void {
-    this.#sessionId = 0;
     this.#epoch = 0;
     this.#known.clear();
   }
