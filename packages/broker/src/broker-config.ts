@@ -53,6 +53,10 @@ export const brokerConfigKeys = {
     { default: 64 * MIB, min: 128 * KIB },
     "Bytes of requests without an answer, over all connections; near it, sockets that send are paused, beyond it requests are refused with BROKER_OVERLOADED.",
   ),
+  "queued.max.response.bytes": number(
+    { default: 256 * MIB, min: MIB },
+    "Bytes of answers that clients have not taken, over all connections; at the bound a fetch brings one batch.",
+  ),
   "connections.max": number(
     { default: 10_000, min: 1, max: 1_000_000 },
     "Open connections; further ones get HTTP 503.",
@@ -135,6 +139,7 @@ export interface BrokerConfig {
   readonly maxPartitionsPerTopic: number;
   readonly maxPartitions: number;
   readonly queuedMaxRequestBytes: number;
+  readonly queuedMaxResponseBytes: number;
   readonly maxConnections: number;
   readonly idleTimeoutMs: number;
   readonly maxInFlightRequests: number;
@@ -179,6 +184,7 @@ export function parseBrokerConfig(entries: Readonly<Record<string, string>> = {}
     maxPartitionsPerTopic: value("max.partitions.per.topic"),
     maxPartitions: value("max.partitions"),
     queuedMaxRequestBytes: value("queued.max.request.bytes"),
+    queuedMaxResponseBytes: value("queued.max.response.bytes"),
     maxConnections: value("connections.max"),
     idleTimeoutMs: value("connections.max.idle.ms"),
     maxInFlightRequests: value("connection.max.in.flight.requests"),

@@ -23,6 +23,7 @@ import { ParkedFetches } from "./parked-fetches.js";
 import { PartitionSet } from "./partition-set.js";
 import { ProducerIds } from "./producer-ids.js";
 import { RequestBudget } from "./request-budget.js";
+import { ResponseBudget } from "./response-budget.js";
 import { within } from "./within.js";
 
 const SWEEP_INTERVAL_MS = 10_000;
@@ -78,6 +79,7 @@ export class Broker {
       }),
       parkedFetches: new ParkedFetches(runtime.clock),
       producerIds: new ProducerIds(controller),
+      responses: new ResponseBudget(config.queuedMaxResponseBytes),
       advertisedUrl: (host) => listener.advertisedUrl(host),
       maxFrameBytes: () => this.maxFrameBytes,
     };

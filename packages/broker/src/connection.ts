@@ -81,6 +81,7 @@ export class ClientConnection implements ConnectionEvents, CallConnection {
     this.output = new OutputGate({
       clock,
       connection,
+      budget: broker.responses,
       maxBytes: broker.config.maxOutputBytes,
       timeoutMs: broker.config.outputTimeoutMs,
       onRoom: () => this.processQueue(),

@@ -1,8 +1,9 @@
 import { Simulation } from "@millrace/runtime/sim";
 import { describe, expect, it } from "vitest";
 import { OutputGate } from "./output-gate.js";
+import { ResponseBudget } from "./response-budget.js";
 
-function gateOver(simulation: Simulation) {
+function gateOver(simulation: Simulation, budget = new ResponseBudget(1_000_000), maxBytes = 100) {
   const connection = {
     bufferedBytes: 0,
     isOpen: true,
@@ -16,7 +17,8 @@ function gateOver(simulation: Simulation) {
   const gate = new OutputGate({
     clock: simulation.node("n").runtime().clock,
     connection,
-    maxBytes: 100,
+    budget,
+    maxBytes,
     timeoutMs: 1000,
     onRoom: () => events.push("room"),
     onStalled: () => events.push("stalled"),
@@ -91,5 +93,41 @@ describe("the output gate", () => {
       gate.close();
       await expect(waiting).resolves.toBe("done");
       gate.send(bytes(1));
+    }));
+
+  it("counts what its client has not taken for the whole broker, until it is taken or gone", () =>
+    simulated(async (_, simulation) => {
+      const budget = new ResponseBudget(1_000_000);
+      const one = gateOver(simulation, budget);
+      const other = gateOver(simulation, budget);
+      one.gate.send(bytes(300_000));
+      other.gate.send(bytes(200_000));
+      expect(budget.usedBytes).toBe(500_000);
+      one.connection.bufferedBytes = 0;
+      one.gate.check();
+      expect(budget.usedBytes).toBe(200_000);
+      other.gate.close();
+      expect(budget.usedBytes).toBe(0);
+    }));
+
+  it("makes a client take its last answer first when the broker has no room, and nobody else", () =>
+    simulated(async (_, simulation) => {
+      const budget = new ResponseBudget(150_000);
+      const slow = gateOver(simulation, budget, 10_000_000);
+      const quick = gateOver(simulation, budget, 10_000_000);
+      slow.gate.send(bytes(200_000));
+      const ran: string[] = [];
+      const done = [slow, quick].map(({ gate }, index) =>
+        gate.inTurn(async () => {
+          await Promise.resolve();
+          ran.push(index === 0 ? "slow" : "quick");
+        }),
+      );
+      await simulation.sleep(200);
+      expect(ran).toEqual(["quick"]);
+      slow.connection.bufferedBytes = 0;
+      await simulation.sleep(200);
+      await Promise.all(done);
+      expect(ran).toEqual(["quick", "slow"]);
     }));
 });

@@ -3,6 +3,7 @@
 // the connection's own count of buffered bytes; a timer stands in for drain events that never come.
 
 import type { Clock, Connection, Timer } from "@millrace/runtime";
+import { COUNTED_FROM_BYTES, type ResponseBudget } from "./response-budget.js";
 
 /** How often a full output is looked at. */
 const CHECK_INTERVAL_MS = 50;
@@ -10,6 +11,8 @@ const CHECK_INTERVAL_MS = 50;
 export interface OutputGateOptions {
   readonly clock: Clock;
   readonly connection: Pick<Connection, "bufferedBytes" | "send" | "isOpen">;
+  /** The broker's, for all connections. */
+  readonly budget: ResponseBudget;
   readonly maxBytes: number;
   readonly timeoutMs: number;
   /** There is room again. */
@@ -20,6 +23,8 @@ export interface OutputGateOptions {
 
 export class OutputGate {
   private readonly options: OutputGateOptions;
+  /** What the budget counts for this connection. */
+  private countedBytes = 0;
   private sentBytes = 0;
   private takenBytes = 0;
   private takenAtMs = 0;
@@ -45,6 +50,7 @@ export class OutputGate {
       this.sentBytes += chunk.length;
     }
     this.options.connection.send(chunks);
+    this.count();
     if (this.isFull) {
       this.watch();
     }
@@ -53,7 +59,8 @@ export class OutputGate {
   /** Runs `work` after all earlier work, when there is room. */
   inTurn<T>(work: () => Promise<T>): Promise<T> {
     const result = this.turn.then(async () => {
-      while (this.isFull) {
+      while (this.mustWait) {
+        this.watch();
         await new Promise<void>((resolve) => this.waiting.push(resolve));
       }
       return work();
@@ -66,6 +73,7 @@ export class OutputGate {
 
   /** To be called when the connection drained; looks whether there is room. */
   check(): void {
+    this.count();
     if (this.isFull) {
       return;
     }
@@ -85,6 +93,18 @@ export class OutputGate {
     this.check();
   }
 
+  /** Full, or with something still to be taken while the broker has no room for more. */
+  private get mustWait(): boolean {
+    return this.isFull || (this.countedBytes > 0 && this.options.budget.roomBytes === 0);
+  }
+
+  private count(): void {
+    const bytes = this.isClosed ? 0 : this.options.connection.bufferedBytes;
+    const counted = bytes > COUNTED_FROM_BYTES ? bytes : 0;
+    this.options.budget.count(counted - this.countedBytes);
+    this.countedBytes = counted;
+  }
+
   private watch(): void {
     if (this.timer !== undefined) {
       return;
@@ -96,7 +116,8 @@ export class OutputGate {
 
   private schedule(): void {
     this.timer = this.options.clock.setTimer(CHECK_INTERVAL_MS, () => {
-      if (!this.isFull) {
+      this.count();
+      if (!this.mustWait) {
         this.check();
         return;
       }

@@ -107,6 +107,20 @@ describe("fetch", () => {
       ]);
     }));
 
+  it("brings no more than the broker has room for, over all connections", () =>
+    World.run(
+      async ({ world, client }) => {
+        const topicId = await createTopic(client, "t");
+        for (let count = 0; count < 4; count++) {
+          await produce(client, topicId, batchOf(world.clientRuntime, ["x".repeat(400_000)]));
+        }
+        const all = [wanted(topicId, 0, { maxBytes: 10_000_000 })];
+        const { records } = await client.request("fetch", fetchRequest(all));
+        expect(offsetsOf(records)).toHaveLength(2);
+      },
+      { "queued.max.response.bytes": "1048576" },
+    ));
+
   it("answers errors at once and for each partition", () =>
     World.run(async ({ world, client }) => {
       const topicId = await createTopic(client, "t");

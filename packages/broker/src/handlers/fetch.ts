@@ -12,6 +12,7 @@ import type { LogSlice } from "@millrace/storage";
 import type { FetchedPartition, FetchPartition, FetchSession } from "../fetch-session.js";
 import type { WatchedPartition } from "../parked-fetches.js";
 import type { Partition } from "../partition.js";
+import type { ResponseBudget } from "../response-budget.js";
 import { type BrokerServices, type Call, type Handler, wireErrorOf } from "./handler.js";
 
 const SESSION_ID_BOUND = 0x7fffffff;
@@ -114,11 +115,24 @@ interface ReadPass {
   readonly chunks: ReadonlyMap<FetchedPartition, readonly Uint8Array[]>;
 }
 
-/** Reads one partition after the other while bytes are left; the first batch of all comes however large. */
 async function readAll(
   broker: BrokerServices,
   wanted: readonly FetchPartition[],
   maxBytes: number,
+): Promise<ReadPass> {
+  const read = new BudgetedRead(broker.responses);
+  try {
+    return await readInTurn(broker, wanted, { maxBytes, read });
+  } finally {
+    read.end();
+  }
+}
+
+/** Reads one partition after the other while bytes are left; the first batch of all comes however large. */
+async function readInTurn(
+  broker: BrokerServices,
+  wanted: readonly FetchPartition[],
+  { maxBytes, read }: { readonly maxBytes: number; readonly read: BudgetedRead },
 ): Promise<ReadPass> {
   const answers: FetchedPartition[] = [];
   const chunks = new Map<FetchedPartition, readonly Uint8Array[]>();
@@ -134,7 +148,7 @@ async function readAll(
     const hasData = (isFirst || bytesLeft > 0) && partition.availableBytes(entry.fetchOffset) > 0;
     try {
       const slice = hasData
-        ? await partition.read({
+        ? await read.from(partition, {
             offset: entry.fetchOffset,
             maxBytes: Math.min(entry.maxBytes, Math.max(bytesLeft, 0)),
             minOneBatch: isFirst,
@@ -153,6 +167,42 @@ async function readAll(
     }
   }
   return { answers, chunks };
+}
+
+/** What a pass reads counts as waiting answers until it ends; from then on its connection counts what it sends. */
+class BudgetedRead {
+  private readonly budget: ResponseBudget;
+  private countedBytes = 0;
+
+  constructor(budget: ResponseBudget) {
+    this.budget = budget;
+  }
+
+  /** @throws MillraceError as `Partition.read` */
+  async from(
+    partition: Partition,
+    options: { offset: number; maxBytes: number; minOneBatch: boolean },
+  ): Promise<LogSlice> {
+    const maxBytes = Math.min(options.maxBytes, this.budget.roomBytes);
+    this.count(maxBytes);
+    let sizeBytes = 0;
+    try {
+      const slice = await partition.read({ ...options, maxBytes });
+      sizeBytes = slice.sizeBytes;
+      return slice;
+    } finally {
+      this.count(sizeBytes - maxBytes);
+    }
+  }
+
+  end(): void {
+    this.count(-this.countedBytes);
+  }
+
+  private count(bytes: number): void {
+    this.countedBytes += bytes;
+    this.budget.count(bytes);
+  }
 }
 
 function inOrder(

@@ -19,6 +19,7 @@ import type { FetchSessions } from "../fetch-session.js";
 import type { ParkedFetches } from "../parked-fetches.js";
 import type { PartitionSet } from "../partition-set.js";
 import type { ProducerIds } from "../producer-ids.js";
+import type { ResponseBudget } from "../response-budget.js";
 
 /** The broker as its handlers see it. */
 export interface BrokerServices {
@@ -32,6 +33,7 @@ export interface BrokerServices {
   readonly sessions: FetchSessions;
   readonly parkedFetches: ParkedFetches;
   readonly producerIds: ProducerIds;
+  readonly responses: ResponseBudget;
   /** Where a client that used this `Host` header reaches this node. */
   advertisedUrl(host: string | undefined): string;
   /** Largest frame a connection may send once it has said hello. */
