@@ -186,6 +186,18 @@ describe("the controller", () => {
       await expect(controller.submit("createTopics", newTopics("t"))).resolves.toHaveLength(1);
     }));
 
+  it("goes on after a write that was taken back for want of a file handle", () =>
+    simulated(async (simulation) => {
+      const node = simulation.node("n");
+      const { controller } = await open(node.runtime());
+      await controller.submit("registerBroker", registration);
+      node.disk.failNext("write", { code: "TOO_MANY_OPEN_FILES" });
+      await expect(controller.submit("createTopics", newTopics("t"))).rejects.toMatchObject({
+        code: "KAFKA_STORAGE_ERROR",
+      });
+      await expect(controller.submit("createTopics", newTopics("t"))).resolves.toHaveLength(1);
+    }));
+
   it("refuses commands once it is closed, and finishes those it took", () =>
     simulated(async (simulation) => {
       const { controller } = await open(simulation.node("n").runtime());

@@ -3,7 +3,7 @@
 // then releases the response. Raft takes over the two lines "append" and "wait until committed"; nothing
 // above them changes. Whoever holds a controller reads `image` and hears of committed records by `subscribe`.
 
-import { isMillraceError, MillraceError, type NodeId } from "@millrace/protocol";
+import { MillraceError, type NodeId } from "@millrace/protocol";
 import { type Logger, randomUuid, type ServerRuntime } from "@millrace/runtime";
 import { type Log, type LogManager, parseLogConfig } from "@millrace/storage";
 import type {
@@ -177,8 +177,8 @@ export class Controller {
       await this.log.whenFlushed(appended.lastOffset);
       this.replay(batch);
     } catch (error) {
-      if (isMillraceError(error) && error.code === "STORAGE_FULL") {
-        // The log took the batch back: nothing happened.
+      if (this.log.state === "online" && this.log.logEndOffset <= appended.baseOffset) {
+        // The log took the batch back (a full disk, no file handles left): nothing happened.
         throw error;
       }
       // The batch may or may not be in the log: only a restart's replay can tell.
