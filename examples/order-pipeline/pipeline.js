@@ -4,9 +4,6 @@ import { Millrace } from "millrace";
 import { invoiceOf } from "./invoice.js";
 
 const client = new Millrace(process.argv[2] ?? "ws://127.0.0.1:9092");
-const stop = new AbortController();
-process.once("SIGINT", () => stop.abort());
-process.once("SIGTERM", () => stop.abort());
 
 /** The last invoice tells which order it was for: the next one is where to go on. */
 async function nextOrder() {
@@ -26,9 +23,12 @@ async function run() {
   console.log(`going on at order ${start}`);
   const producer = client.producer();
   const orders = client.consumer({ topics: ["orders"], from: { offset: start } });
+  // Closing ends the wait for the next order; the one at hand is finished first.
+  for (const signal of ["SIGINT", "SIGTERM"]) {
+    process.once(signal, () => orders.close());
+  }
   let written = 0;
-  // The signal ends the wait for the next order; the one at hand is finished first.
-  for await (const record of orders.records({ signal: stop.signal })) {
+  for await (const record of orders) {
     const invoice = invoiceOf(record.json(), record.offset);
     await producer.send({ topic: "invoices", key: invoice.order, value: JSON.stringify(invoice) });
     written++;

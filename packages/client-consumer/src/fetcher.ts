@@ -260,10 +260,13 @@ export class Fetcher {
     this.#timer?.cancel();
     this.#timerAtMs = atMs;
     const delayMs = Math.max(0, atMs - this.#nowMs());
-    this.#timer = this.#options.client.runtime.clock.setTimer(delayMs, () => {
+    const onTime = (): void => {
       this.#timerAtMs = Number.POSITIVE_INFINITY;
       this.wake();
-    });
+    };
+    // Between two attempts no connection may be left: whoever waits for records still does.
+    const { clock } = this.#options.client.runtime;
+    this.#timer = clock.setTimer(delayMs, onTime, { keepsAlive: true });
   }
 }
 

@@ -121,12 +121,15 @@ export class Sender {
     }
     this.#timer?.cancel();
     this.#timerAtMs = atMs;
-    this.#timer = this.#options.client.runtime.clock.setTimer(Math.max(0, atMs - nowMs), () => {
+    const { accumulator, client } = this.#options;
+    const { clock } = client.runtime;
+    const onTime = (): void => {
       this.#timerAtMs = Number.POSITIVE_INFINITY;
-      const { accumulator, client } = this.#options;
-      accumulator.expire(client.runtime.clock.monotonicMs(), this.#lastError);
+      accumulator.expire(clock.monotonicMs(), this.#lastError);
       this.wake();
-    });
+    };
+    // Between two attempts no connection may be left: whoever sent a record still waits.
+    this.#timer = clock.setTimer(Math.max(0, atMs - nowMs), onTime, { keepsAlive: true });
   }
 
   #apply(outcomes: readonly BatchOutcome[]): void {

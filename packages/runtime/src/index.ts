@@ -3,7 +3,7 @@
  * Implementations: `@millrace/runtime/node`, `/browser`, `/sim`. Contract suites: `/contract`.
  * @packageDocumentation
  */
-export type { Clock, Timer } from "./clock.js";
+export type { Clock, Timer, TimerOptions } from "./clock.js";
 export { type CompressionCodec, type Compute, ComputeError } from "./compute.js";
 export { type ConsoleLoggerOptions, createConsoleLogger } from "./console-logger.js";
 export { crc32c } from "./crc32c.js";

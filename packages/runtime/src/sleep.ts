@@ -19,10 +19,11 @@ export function sleepOn(
       signal?.removeEventListener("abort", onAbort);
       reject(signal?.reason);
     };
-    const timer = clock.setTimer(delayMs, () => {
+    const wake = (): void => {
       signal?.removeEventListener("abort", onAbort);
       resolve();
-    });
+    };
+    const timer = clock.setTimer(delayMs, wake, { keepsAlive: true });
     signal?.addEventListener("abort", onAbort, { once: true });
   });
 }
