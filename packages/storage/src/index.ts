@@ -52,6 +52,12 @@ export type {
   TimestampOffset,
 } from "./log-types.js";
 export {
+  type RepairedRange,
+  type RepairOptions,
+  type RepairReport,
+  repairLog,
+} from "./repair-log.js";
+export {
   type StorageConfig,
   type StorageRuntime,
   storageConfigDefaults,

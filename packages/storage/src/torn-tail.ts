@@ -52,13 +52,13 @@ export async function endBehindDamage(bad: BadBatch): Promise<number | undefined
   return endOffset;
 }
 
-interface FoundBatch {
+export interface FoundBatch {
   readonly position: number;
   readonly baseOffset: number;
 }
 
 /** The first undamaged batch of a later offset at or behind `from`, wherever it begins. */
-async function findBatch(bad: BadBatch, from: number): Promise<FoundBatch | undefined> {
+export async function findBatch(bad: BadBatch, from: number): Promise<FoundBatch | undefined> {
   const { file, size } = bad;
   for (let start = from; start + HEADER_BYTES <= size; start += CHUNK_BYTES) {
     // Headers may begin anywhere in the chunk, so a header's length more is read.
