@@ -123,7 +123,7 @@ async function findSegments(options: RecoverLogOptions): Promise<number[]> {
         firstTimestamp: -1,
       };
       const place = segmentPlace(partsPlace(options), base);
-      const segment = new Segment({ ...place, summary, modifiedMs: 0 });
+      const segment = new Segment({ ...place, summary });
       await segment.retire();
       await segment.remove();
     }

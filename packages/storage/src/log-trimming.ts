@@ -6,7 +6,7 @@ import { scanBatches } from "./batch-scanner.js";
 import { roll, storeEpochs } from "./commit-round.js";
 import { BatchSequence } from "./core/batch-sequence.js";
 import { INDEX_STATE_SUFFIX } from "./core/index-state.js";
-import { planRetention } from "./core/retention-plan.js";
+import { planRetention, type RetainedSegment } from "./core/retention-plan.js";
 import { LOG_SUFFIX, segmentFileName } from "./core/segment-name.js";
 import { removeIfPresent } from "./files.js";
 import { activeSegment, type LogParts, segmentAt, segmentPlace } from "./log-parts.js";
@@ -17,7 +17,8 @@ import { SegmentIndexes } from "./segment-indexes.js";
 
 /** Removes what retention.ms and retention.bytes no longer keep. Returns the bytes removed. */
 export async function trimByRetention(log: LogParts, nowMs: number): Promise<number> {
-  const count = planRetention(log.segments, {
+  const segments = await Promise.all(log.segments.map((segment) => retained(log, segment)));
+  const count = planRetention(segments, {
     retentionMs: log.config.retentionMs,
     retentionBytes: log.config.retentionBytes,
     logStartOffset: log.marks.start,
@@ -32,6 +33,14 @@ export async function trimByRetention(log: LogParts, nowMs: number): Promise<num
   }
   const first = log.segments[count] as Segment;
   return await trimFront(log, Math.max(log.marks.start, first.baseOffset));
+}
+
+/** Without timestamps the time of the last write counts; the file system knows it, across restarts too. */
+async function retained(log: LogParts, segment: Segment): Promise<RetainedSegment> {
+  const { path, sizeBytes, maxTimestamp, endOffset } = segment;
+  const newestMs =
+    maxTimestamp >= 0 ? maxTimestamp : (await log.runtime.fileSystem.status(path)).modifiedMs;
+  return { sizeBytes, newestMs, endOffset };
 }
 
 /** The log begins at `startOffset` from now on; segments that lie wholly before it are removed. */

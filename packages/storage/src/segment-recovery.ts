@@ -25,10 +25,10 @@ export async function recoverSealed(
   options: { readonly endOffset: number; readonly indexIntervalBytes: number },
 ): Promise<SealedRecovery> {
   const path = `${place.directory}/${segmentFileName(place.baseOffset, LOG_SUFFIX)}`;
-  const { size, modifiedMs } = await place.fileSystem.status(path);
+  const { size } = await place.fileSystem.status(path);
   const state = await readIndexState(place);
   if (state?.logBytes === size && state.endOffset === options.endOffset) {
-    return { segment: new Segment({ ...place, summary: state, modifiedMs }), damage: undefined };
+    return { segment: new Segment({ ...place, summary: state }), damage: undefined };
   }
   const indexes = new SegmentIndexes(place);
   const file = await place.fileSystem.open(path, "read");
@@ -59,7 +59,7 @@ export async function recoverSealed(
       maxTimestampOffset: indexes.maxTimestampOffset,
       firstTimestamp: indexes.firstTimestamp,
     };
-    return { segment: new Segment({ ...place, summary, modifiedMs }), damage };
+    return { segment: new Segment({ ...place, summary }), damage };
   } finally {
     await file.close();
   }
@@ -88,12 +88,12 @@ export async function recoverActive(
   options: ActiveRecoveryOptions,
 ): Promise<ActiveRecovery> {
   const path = `${place.directory}/${segmentFileName(place.baseOffset, LOG_SUFFIX)}`;
-  const { size, modifiedMs } = await place.fileSystem.status(path);
+  const { size } = await place.fileSystem.status(path);
   const file = await place.fileSystem.open(path, "readWrite");
   try {
     const trusted = await walkTrusted({ place, file, size, options });
     const { indexes } = trusted;
-    const common = { summary: indexes, modifiedMs, indexes };
+    const common = { summary: indexes, indexes };
     if (trusted.damage !== undefined) {
       const segment = new Segment({ ...place, ...common });
       const damage = `${path}: ${trusted.damage}`;

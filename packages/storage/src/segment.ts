@@ -32,14 +32,12 @@ export type SegmentSummary = Pick<
 
 export interface SegmentOptions extends IndexPlace {
   readonly summary: SegmentSummary;
-  readonly modifiedMs: number;
   /** Given for an active segment. */
   readonly indexes?: SegmentIndexes | undefined;
 }
 
 export class Segment {
   readonly baseOffset: number;
-  readonly modifiedMs: number;
   readonly #place: IndexPlace;
   #summary: SegmentSummary;
   #indexes: SegmentIndexes | undefined;
@@ -53,7 +51,6 @@ export class Segment {
 
   constructor(options: SegmentOptions) {
     this.baseOffset = options.baseOffset;
-    this.modifiedMs = options.modifiedMs;
     this.#place = options;
     this.#summary = options.summary;
     this.#indexes = options.indexes;
@@ -63,7 +60,7 @@ export class Segment {
   /** A new, empty, active segment. Durable after the directory is synced. */
   static async create(place: IndexPlace): Promise<Segment> {
     const indexes = new SegmentIndexes(place);
-    const segment = new Segment({ ...place, summary: indexes, modifiedMs: 0, indexes });
+    const segment = new Segment({ ...place, summary: indexes, indexes });
     // An earlier attempt may have failed after it created the file (a full disk), and hints of a segment that was
     // truncated away may still lie about: they would describe other batches.
     for (const suffix of SEGMENT_SUFFIXES) {

@@ -104,10 +104,9 @@ describe("OffsetMarks", () => {
 });
 
 describe("planRetention", () => {
-  const segment = (endOffset: number, maxTimestamp: number) => ({
+  const segment = (endOffset: number, newestMs: number) => ({
     sizeBytes: 100,
-    maxTimestamp,
-    modifiedMs: 0,
+    newestMs,
     endOffset,
   });
   const segments = [segment(10, 1000), segment(20, 500), segment(30, 3000)];

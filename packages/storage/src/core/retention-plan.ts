@@ -2,9 +2,8 @@
 
 export interface RetainedSegment {
   readonly sizeBytes: number;
-  /** The largest record timestamp; -1 when there is none (then `modifiedMs` counts). */
-  readonly maxTimestamp: number;
-  readonly modifiedMs: number;
+  /** The largest record timestamp, or when there is none the time of the last write. */
+  readonly newestMs: number;
   /** Exclusive end: the next segment's base offset, or the log end. */
   readonly endOffset: number;
 }
@@ -46,6 +45,5 @@ export function planRetention(segments: readonly RetainedSegment[], rules: Reten
 }
 
 function isExpired(segment: RetainedSegment, rules: RetentionRules): boolean {
-  const newestMs = segment.maxTimestamp >= 0 ? segment.maxTimestamp : segment.modifiedMs;
-  return rules.retentionMs >= 0 && rules.nowMs - newestMs > rules.retentionMs;
+  return rules.retentionMs >= 0 && rules.nowMs - segment.newestMs > rules.retentionMs;
 }
