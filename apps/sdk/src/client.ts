@@ -45,6 +45,7 @@ export abstract class Client implements AsyncDisposable {
     return this.#cluster.clusterId;
   }
 
+  /** From the first call of `close` on. */
   get isClosed(): boolean {
     return this.#closed !== undefined;
   }

@@ -44,6 +44,7 @@ import {
   type TopicSettings,
 } from "./topics.js";
 
+/** What all calls of one admin share. */
 export interface AdminOptions {
   /** Of each call with all its retries. Default 60 s. */
   readonly timeoutMs?: number | undefined;
@@ -55,6 +56,7 @@ export type AdminConstructorOptions = AdminOptions &
 
 const CALL_TIMEOUT_MS = 60_000;
 
+/** Creates, describes, changes and deletes what a cluster holds. Each call retries by itself until its timeout. */
 export class Admin implements AsyncDisposable {
   readonly #context: AdminContext;
   readonly #ownsClient: boolean;
@@ -196,6 +198,7 @@ export class Admin implements AsyncDisposable {
     return deleteRecords(this.#open, { topic, deletions }, options);
   }
 
+  /** The cluster's id, its brokers, and which of them is the controller. */
   async describeCluster(options: CallOptions = {}): Promise<ClusterDescription> {
     return describeCluster(this.#open, options);
   }

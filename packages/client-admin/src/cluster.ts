@@ -3,6 +3,7 @@
 import type { NodeId } from "@millrace/protocol";
 import { type AdminContext, type CallOptions, call } from "./item-outcomes.js";
 
+/** One broker, as the cluster knows it. */
 export interface BrokerDescription {
   readonly nodeId: NodeId;
   /** Where clients reach it. */
@@ -10,6 +11,7 @@ export interface BrokerDescription {
   readonly rack: string | null;
 }
 
+/** The cluster as the node that answered sees it. */
 export interface ClusterDescription {
   readonly clusterId: string;
   /** -1: none at the moment. */

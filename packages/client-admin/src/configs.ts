@@ -16,6 +16,7 @@ import type { ConfigValue } from "./topics.js";
 /** A topic by name, a broker by its node id, or the cluster. */
 export type ConfigResource = { readonly topic: string } | { readonly broker: number } | "cluster";
 
+/** One key with the value in force, and where that comes from. */
 export interface ConfigEntry {
   readonly key: string;
   /** null when it is a secret. */
@@ -27,6 +28,7 @@ export interface ConfigEntry {
   readonly documentation: string | null;
 }
 
+/** Every key of one topic or broker, with the value in force. */
 export interface ConfigDescription {
   /** The topic's name, the node's id as text, or "cluster". */
   readonly name: string;
@@ -47,6 +49,7 @@ export interface ConfigChange {
 type WireResource = { readonly type: "topic" | "broker" | "cluster"; readonly name: string };
 type Operation = RequestOf<"alterConfigs">["resources"][number]["operations"][number];
 
+/** A change, and what it is for. */
 export interface ResourceChange {
   readonly resource: ConfigResource;
   readonly change: ConfigChange;

@@ -32,6 +32,7 @@ export type OffsetSpec =
   | "maxTimestamp"
   | { readonly timestamp: TimestampMs };
 
+/** What `listOffsets` found in one partition. */
 export interface PartitionOffset {
   readonly partition: number;
   /** null when no record matches. */
@@ -41,12 +42,14 @@ export interface PartitionOffset {
   readonly leaderEpoch: LeaderEpoch;
 }
 
+/** Up to where one partition shall be emptied. */
 export interface RecordDeletion {
   readonly partition: number;
   /** The first offset to keep; `"highWatermark"`: everything readable goes. */
   readonly beforeOffset: Offset | "highWatermark";
 }
 
+/** What is left of a partition after records were deleted. */
 export interface DeletedRecords {
   readonly partition: number;
   /** The partition's first offset from now on. */

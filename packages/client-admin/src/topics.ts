@@ -14,8 +14,10 @@ import {
   unanswered,
 } from "./item-outcomes.js";
 
+/** Travels as text: `604_800_000` and `"604800000"` are the same. */
 export type ConfigValue = string | number | boolean;
 
+/** What a topic is created with; whatever is missing is the broker's default. */
 export interface TopicSettings {
   /** Default: the broker's `num.partitions`. */
   readonly partitions?: number | undefined;
@@ -25,6 +27,7 @@ export interface TopicSettings {
   readonly config?: Readonly<Record<string, ConfigValue>> | undefined;
 }
 
+/** A topic to create. */
 export interface NewTopic extends TopicSettings {
   readonly name: string;
 }
@@ -36,6 +39,7 @@ export interface CreateTopicsOptions extends CallOptions {
   readonly validateOnly?: boolean | undefined;
 }
 
+/** A topic as it was created, the broker's defaults filled in. */
 export interface CreatedTopic {
   readonly name: string;
   /** null with `validateOnly`. */
@@ -46,11 +50,13 @@ export interface CreatedTopic {
   readonly created: boolean;
 }
 
+/** A topic that is gone. */
 export interface DeletedTopic {
   readonly name: string;
   readonly topicId: TopicId | null;
 }
 
+/** A topic in a list: sizes, without partitions and configuration. */
 export interface TopicListing {
   readonly name: string;
   readonly topicId: TopicId;
@@ -59,6 +65,7 @@ export interface TopicListing {
   readonly isInternal: boolean;
 }
 
+/** A configuration key of a topic, with the value in force. */
 export interface TopicConfigEntry {
   readonly key: string;
   readonly value: string;
@@ -66,6 +73,7 @@ export interface TopicConfigEntry {
   readonly source: string;
 }
 
+/** A partition: who leads it, who has copies, and which of those keep up. */
 export interface PartitionDescription {
   readonly partition: number;
   /** -1: none now. */
@@ -85,6 +93,7 @@ export interface PartitionDescription {
   readonly state: string;
 }
 
+/** A topic with its configuration and partitions. */
 export interface TopicDescription {
   readonly name: string;
   readonly topicId: TopicId;

@@ -28,6 +28,7 @@ export function corruptRecord(place: CorruptPlace, cause: unknown): MillraceErro
   });
 }
 
+/** The records of one batch, as the producer made it: all of one partition, decoded one by one while they are read. */
 export class ConsumerBatch implements Iterable<ConsumerRecord> {
   readonly topic: string;
   readonly partition: number;
@@ -64,6 +65,7 @@ export class ConsumerBatch implements Iterable<ConsumerRecord> {
     return this.#batch.header.recordCount;
   }
 
+  /** The largest of the records' timestamps, milliseconds since 1970. */
   get maxTimestamp(): TimestampMs {
     return this.#batch.header.maxTimestamp;
   }

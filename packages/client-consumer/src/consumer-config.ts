@@ -10,6 +10,7 @@ export interface AssignedPartition {
   readonly offset?: Offset | undefined;
 }
 
+/** What to read, from where, and how much ahead. Everything but the topics or partitions has a default. */
 export interface ConsumerOptions {
   /** All partitions of these topics, also those added later. Either this or `partitions`. */
   readonly topics?: string | readonly string[] | undefined;

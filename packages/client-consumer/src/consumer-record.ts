@@ -12,6 +12,7 @@ import { createTextDecoder } from "@millrace/runtime";
 
 const decoder = createTextDecoder();
 
+/** One record, where it is, and what it carries. Key and value are views of the answer they came in. */
 export class ConsumerRecord {
   readonly topic: string;
   readonly partition: number;

@@ -31,10 +31,12 @@ import { Subscription } from "./subscription.js";
 export type ConsumerConstructorOptions = ConsumerOptions &
   ({ readonly client: ClusterPort } | ClusterClientOptions);
 
+/** An offset of one partition. */
 export interface PartitionOffset extends TopicPartition {
   readonly offset: Offset;
 }
 
+/** How far a consumer is behind in one partition. */
 export interface PartitionLag extends TopicPartition {
   /** The next record to be handed out. */
   readonly position: Offset;
@@ -174,6 +176,7 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, AsyncDisposable 
     }
   }
 
+  /** Undoes `pause`; without an argument for all partitions. */
   resume(partitions: readonly TopicPartition[] = this.partitions()): void {
     for (const { topic, partition } of partitions) {
       this.#subscription.state(topic, partition).isPaused = false;

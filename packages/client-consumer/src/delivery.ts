@@ -5,6 +5,7 @@ import { MillraceError } from "@millrace/protocol";
 import type { AbortSignalLike } from "@millrace/runtime";
 import type { BatchReader, TakenBatch } from "./batch-reader.js";
 
+/** For one iteration over records or batches. */
 export interface IterationOptions {
   /** Ends a wait with `ABORTED`. */
   readonly signal?: AbortSignalLike | undefined;

@@ -10,7 +10,9 @@ import type { ProducerRecord } from "./producer-record.js";
  * told when a batch of the topic was full, so that it can move on.
  */
 export interface Partitioner {
+  /** The partition of a record that names none: 0 to `partitionCount - 1`. */
   partition(record: ProducerRecord, partitionCount: number): number;
+  /** A batch was closed: records without a key may move on. */
   onNewBatch?(topic: string, partitionCount: number, previousPartition: number): void;
 }
 

@@ -5,6 +5,7 @@ import { IN_FLIGHT_BATCHES_MAX, MillraceError } from "@millrace/protocol";
 import type { CompressionCodec } from "@millrace/runtime";
 import type { PartitionerOption } from "./partitioner.js";
 
+/** All of it has defaults that lose, repeat and reorder nothing. */
 export interface ProducerOptions {
   /**
    * How long a batch may wait for more records, in milliseconds, while another request is on its way to the same

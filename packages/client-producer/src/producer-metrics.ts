@@ -2,6 +2,7 @@
 
 import type { ProducerBatch } from "./producer-batch.js";
 
+/** Counts since the producer was made, and what it holds at the moment. */
 export interface ProducerMetrics {
   /** Records taken into the buffer. */
   readonly recordsBuffered: number;

@@ -29,6 +29,7 @@ import { BulkSend, type SentRecords } from "./sent-records.js";
 export type ProducerConstructorOptions = ProducerOptions &
   ({ readonly client: ClusterPort } | ClusterClientOptions);
 
+/** For one call of `send`. */
 export interface SendOptions {
   /**
    * Ends the wait. A record that waits for metadata or room is withdrawn; one that is in a batch already cannot be
@@ -37,6 +38,7 @@ export interface SendOptions {
   readonly signal?: AbortSignalLike | undefined;
 }
 
+/** For `close`. */
 export interface CloseOptions {
   /** How long records on their way may take; then they fail with `CLOSED`. Default 30,000. */
   readonly timeoutMs?: number | undefined;
@@ -158,6 +160,7 @@ export class Producer implements AsyncDisposable {
     }
   }
 
+  /** What this producer did so far, and what it holds at the moment. */
   metrics(): ProducerMetrics {
     return this.#metrics.read({
       bufferUsedBytes: this.#pool.usedBytes,

@@ -54,6 +54,7 @@ export class SentRecords implements Iterable<RecordMetadata> {
     }
   }
 
+  /** One entry for each record, in the order they were given. */
   toArray(): RecordMetadata[] {
     return [...this];
   }

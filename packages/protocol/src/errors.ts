@@ -151,6 +151,7 @@ export const clientErrors = {
 
 export type WireErrorName = keyof typeof wireErrors;
 export type ClientErrorName = keyof typeof clientErrors;
+/** Every code that a `MillraceError` may carry. */
 export type ErrorName = WireErrorName | ClientErrorName;
 
 const namesByCode = new Map<number, WireErrorName>(

@@ -18,6 +18,7 @@ export type NodeId = Flavoured<number, "NodeId">;
 /** Canonical lower-case UUID text; never reused, a topic created again gets a new one. */
 export type TopicId = Flavoured<string, "TopicId">;
 
+/** A partition by name. */
 export interface TopicPartition {
   readonly topic: string;
   readonly partition: number;

@@ -3,6 +3,7 @@
 export type LogLevel = "trace" | "debug" | "info" | "warn" | "error" | "fatal";
 export type LogFields = Readonly<Record<string, unknown>>;
 
+/** Receives log lines: fields first, then a sentence. pino's loggers fit. */
 export interface Logger {
   trace(fields: LogFields, message: string): void;
   debug(fields: LogFields, message: string): void;

@@ -1,6 +1,7 @@
 // The few platform types that pure packages need, declared structurally, so that they compile without the
 // DOM's and without Node's types. Node's and the browser's own types are assignable to these.
 
+/** What is used of an `AbortSignal`; the platform's own fits. */
 export interface AbortSignalLike {
   readonly aborted: boolean;
   readonly reason: unknown;

@@ -14,6 +14,7 @@ export interface TestTopic {
   readonly config?: Readonly<Record<string, string>>;
 }
 
+/** What a test broker is made with; all of it is optional. */
 export interface TestBrokerOptions {
   /**
    * Where the log lives: `"memory"` (default), or `"temporary"`: a directory of the operating system that is

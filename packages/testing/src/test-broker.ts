@@ -15,6 +15,7 @@ import { nodeConfig, type TestBrokerOptions } from "./test-broker-options.js";
 /** Like the SDK's own, without the address. The logger is silent unless one is given. */
 export type TestClientOptions = Omit<MillraceOptions, "bootstrap">;
 
+/** How a broker is restarted. */
 export interface RestartOptions {
   /**
    * Power is lost instead of the broker being stopped: what was written but not synced is gone. Only with files
@@ -33,6 +34,7 @@ interface Parts {
   readonly config: NodeConfig;
 }
 
+/** A broker in this process; `createTestBroker` makes one. */
 export class TestBroker implements AsyncDisposable {
   /** `ws://127.0.0.1:PORT`; the same for as long as this object lives. */
   readonly url: string;

@@ -2,6 +2,7 @@
 
 import type { Offset, TimestampMs } from "../ids.js";
 
+/** A named value beside a record's key and value. Names may repeat. */
 export interface RecordHeader {
   readonly key: string;
   readonly value: Uint8Array | null;
