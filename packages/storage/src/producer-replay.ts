@@ -26,6 +26,7 @@ async function replaySegment(
   segment: Segment,
   range: { readonly from: number; readonly endOffset: number; readonly state: ProducerState },
 ): Promise<void> {
+  const nowMs = log.runtime.clock.nowMs();
   const indexes = await segment.indexes(log.config.indexIntervalBytes);
   const entry = indexes.offsets.lookup(range.from);
   await segment.reading((file) =>
@@ -38,7 +39,7 @@ async function replaySegment(
           return false;
         }
         if (header.baseOffset >= range.from && header.producerId >= 0) {
-          range.state.replay(header);
+          range.state.replay(header, nowMs);
         }
         return undefined;
       },

@@ -1,6 +1,6 @@
 import { Simulation } from "@millrace/runtime/sim";
 import { describe, expect, it } from "vitest";
-import { appendFlushed, createLog, openManager } from "./testdata/harness.js";
+import { appendFlushed, batchOf, createLog, openManager } from "./testdata/harness.js";
 
 describe("retention by time", () => {
   it("counts from the last write where records have no timestamp", async () => {
@@ -21,6 +21,27 @@ describe("retention by time", () => {
       await log.applyRetention(clock.nowMs());
       expect(log.logStartOffset).toBe(2);
       await manager.close();
+    });
+  });
+});
+
+describe("forgetting idle producers", () => {
+  it("keeps those found at a start, however old their records say they are", async () => {
+    const simulation = new Simulation({ seed: 2 });
+    const node = simulation.node("broker");
+    await simulation.run(async () => {
+      const batch = { values: ["x"], timestamp: 1_000, producerId: 7, baseSequence: 0 };
+      await appendFlushed(await createLog(await openManager({ runtime: node.runtime() })), batch);
+      node.crash();
+      const runtime = node.runtime();
+      const manager = await openManager({ runtime });
+      const log = manager.getLog("events", 0);
+      log?.updateConfig({ ...log.config, retentionMs: -1 });
+      await manager.applyRetention(runtime.clock.nowMs());
+      expect(log?.append(batchOf(batch), { leaderEpoch: 0 })).toMatchObject({ isDuplicate: true });
+      await simulation.sleep(86_400_001);
+      await manager.applyRetention(runtime.clock.nowMs());
+      expect(log?.producerCount).toBe(0);
     });
   });
 });

@@ -16,7 +16,7 @@ export interface ProducerEntry {
   readonly producerEpoch: number;
   /** Oldest first; at most `IN_FLIGHT_BATCHES_MAX`. */
   readonly batches: readonly ProducerBatch[];
-  /** When the producer last wrote, by the broker's clock (by the batch's timestamp after a replay). */
+  /** When the producer last wrote, by the broker's clock; after a replay the time of that. */
   readonly lastWriteMs: number;
 }
 
@@ -135,9 +135,12 @@ export class ProducerState {
     }
   }
 
-  /** A batch found in the log while it is opened. */
-  replay(batch: SequencedBatch): void {
-    this.apply(batch, batch.maxTimestamp);
+  /**
+   * A batch found in the log while it is opened at `nowMs`. When it was written is not known: its timestamps are the
+   * producer's, and by them a producer of old records would be forgotten while it is still retrying.
+   */
+  replay(batch: SequencedBatch, nowMs: number): void {
+    this.apply(batch, nowMs);
   }
 
   undo(step: ProducerUndo): void {
