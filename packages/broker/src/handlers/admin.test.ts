@@ -68,6 +68,23 @@ describe("metadata", () => {
     }));
 });
 
+describe("a question that names one thing many times", () => {
+  it("is answered once, or refused: its answer could fill the memory", () =>
+    World.run(async ({ client }) => {
+      const topicId = await createTopic(client, "t");
+      const topics = Array.from({ length: 1000 }, () => "t");
+      const topicIds = topics.map(() => topicId);
+      const found = await client.request("metadata", { topics, topicIds });
+      expect(found.body.topics.length).toBeLessThanOrEqual(2);
+      const described = await client.request("describeTopics", { topics });
+      expect(described.body.topics).toHaveLength(1);
+      const resources = topics.map((name) => ({ type: "topic" as const, name, keys: null }));
+      expect(await client.request("describeConfigs", { resources })).toMatchObject({
+        error: "INVALID_REQUEST",
+      });
+    }));
+});
+
 describe("createTopics and createPartitions", () => {
   it("answer when the partitions can be written", () =>
     World.run(async ({ world, client }) => {

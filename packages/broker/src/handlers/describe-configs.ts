@@ -1,6 +1,12 @@
 // Reading configurations: of topics (changeable) and of this broker (from its start, read only).
 
-import { errorCode, type RequestOf, type ResponseOf, type WireErrorName } from "@millrace/protocol";
+import {
+  errorCode,
+  MillraceError,
+  type RequestOf,
+  type ResponseOf,
+  type WireErrorName,
+} from "@millrace/protocol";
 import { brokerConfigKeys } from "../broker-config.js";
 import { topicConfigValues } from "../topic-config-values.js";
 import type { BrokerServices, Handler } from "./handler.js";
@@ -9,9 +15,13 @@ type Resource = RequestOf<"describeConfigs">["resources"][number];
 type Described = ResponseOf<"describeConfigs">["resources"][number];
 type Entry = Described["entries"][number];
 
-export const describeConfigs: Handler<"describeConfigs"> = (broker, request) => ({
-  body: { resources: request.resources.map((resource) => describe(broker, resource)) },
-});
+export const describeConfigs: Handler<"describeConfigs"> = (broker, request) => {
+  const names = new Set(request.resources.map(({ type, name }) => `${type} ${name}`));
+  if (names.size < request.resources.length) {
+    throw new MillraceError("INVALID_REQUEST", "a resource stands twice in the request");
+  }
+  return { body: { resources: request.resources.map((resource) => describe(broker, resource)) } };
+};
 
 function describe(broker: BrokerServices, resource: Resource): Described {
   const { type, name } = resource;

@@ -12,7 +12,7 @@ export const describeTopics: Handler<"describeTopics"> = (broker, request) => {
   const topics =
     request.topics === null
       ? [...image.topicsById.values()].map((topic) => found(broker, topic))
-      : request.topics.map((name) => {
+      : [...new Set(request.topics)].map((name) => {
           const topic = image.topicsByName.get(name);
           return topic === undefined ? unknown(name) : found(broker, topic);
         });

@@ -12,11 +12,12 @@ export const metadata: Handler<"metadata"> = (broker, request, call) => {
   const topics = wantsAll
     ? [...image.topicsById.values()].map((topic) => found(broker, topic))
     : [
-        ...(request.topics ?? []).map((name) => {
+        // Each once, however often it is named: the answer is as large as the cluster, not as the question.
+        ...[...new Set(request.topics)].map((name) => {
           const topic = image.topicsByName.get(name);
           return topic === undefined ? unknownName(name) : found(broker, topic);
         }),
-        ...request.topicIds.map((topicId) => {
+        ...[...new Set(request.topicIds)].map((topicId) => {
           const topic = image.topicsById.get(topicId);
           return topic === undefined ? unknownId(topicId) : found(broker, topic);
         }),
