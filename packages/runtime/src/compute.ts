@@ -17,10 +17,13 @@ export class ComputeError extends Error {
 export interface Compute {
   /** CRC-32C (Castagnoli, RFC 3720 appendix B.4) as an unsigned 32-bit number. `seed` continues an earlier one (default 0). */
   crc32c(bytes: Uint8Array, seed?: number): number;
-  /** The codecs this platform can both compress and decompress; "none" always. */
+  /** The codecs this platform can both compress and decompress; "none" always. It may decompress more. */
   readonly codecs: readonly CompressionCodec[];
-  /** @throws ComputeError `UNSUPPORTED_CODEC` */
-  compress(codec: CompressionCodec, bytes: Uint8Array): Promise<Uint8Array>;
+  /**
+   * `level` is gzip's, 1 to 9, or zstd's, 1 to 22; the other codecs have none, and a browser's gzip ignores it.
+   * @throws ComputeError `UNSUPPORTED_CODEC`
+   */
+  compress(codec: CompressionCodec, bytes: Uint8Array, level?: number): Promise<Uint8Array>;
   /**
    * Stops as soon as the output exceeds `maxBytes` (a small input may expand a thousandfold).
    * @throws ComputeError

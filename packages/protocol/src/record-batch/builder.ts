@@ -106,13 +106,18 @@ export class RecordBatchBuilder {
 
   /** Like `build`, with the records compressed: always by the codec asked for, also when that gains nothing. */
   async buildCompressed(
-    options: BuildOptions & { readonly compute: Compute; readonly codec: CompressionCodec },
+    options: BuildOptions & {
+      readonly compute: Compute;
+      readonly codec: CompressionCodec;
+      /** As `Compute.compress` takes it. */
+      readonly level?: number | undefined;
+    },
   ): Promise<Uint8Array> {
     if (options.codec === "none") {
       return this.build(options);
     }
     const records = this.take().subarray(RECORDS_AT);
-    const compressed = await options.compute.compress(options.codec, records);
+    const compressed = await options.compute.compress(options.codec, records, options.level);
     const whole = new Uint8Array(RECORDS_AT + compressed.length);
     whole.set(compressed, RECORDS_AT);
     return this.finish(whole, options, options.codec);

@@ -1,13 +1,13 @@
-// CRC-32C in TypeScript, gzip by the Compression Streams of the platform, where it has them.
+// CRC-32C in TypeScript, gzip by the Compression Streams of the platform, where it has them. The other codecs are
+// imported when they are first needed, so that a bundler can leave them out of the page's first script; zstd only
+// reads, since a compressor would be 240 KiB.
 
+import { malformed, tooLarge } from "../codecs/codec-errors.js";
 import { type CompressionCodec, type Compute, ComputeError } from "../compute.js";
 import { crc32c } from "../crc32c.js";
 
-const tooLarge = (maxBytes: number): ComputeError =>
-  new ComputeError("TOO_LARGE", `the decompressed bytes exceed ${maxBytes}`);
-
-const unsupported = (codec: CompressionCodec): ComputeError =>
-  new ComputeError("UNSUPPORTED_CODEC", `this browser has no codec ${codec}`);
+const unsupported = (what: string): ComputeError =>
+  new ComputeError("UNSUPPORTED_CODEC", `this browser has no codec ${what}`);
 
 function join(chunks: readonly Uint8Array[], totalBytes: number): Uint8Array {
   const joined = new Uint8Array(totalBytes);
@@ -50,7 +50,7 @@ async function pipe(
 
 async function gunzip(bytes: Uint8Array, maxBytes: number): Promise<Uint8Array> {
   if (bytes.length === 0) {
-    throw new ComputeError("MALFORMED", "an empty input is no gzip stream");
+    throw malformed("an empty input is no gzip stream");
   }
   try {
     return await pipe(new DecompressionStream("gzip"), bytes, maxBytes);
@@ -58,35 +58,73 @@ async function gunzip(bytes: Uint8Array, maxBytes: number): Promise<Uint8Array> 
     if (error instanceof ComputeError) {
       throw error;
     }
-    throw new ComputeError("MALFORMED", `not a gzip stream: ${String(error)}`, { cause: error });
+    throw malformed(`not a gzip stream: ${String(error)}`, error);
   }
 }
 
-export function createBrowserCompute(): Compute {
-  const hasGzip = "CompressionStream" in globalThis && "DecompressionStream" in globalThis;
-  return {
-    crc32c,
-    codecs: hasGzip ? ["none", "gzip"] : ["none"],
-    async compress(codec, bytes) {
-      if (codec === "none") {
+class BrowserCompute implements Compute {
+  readonly codecs: readonly CompressionCodec[];
+  readonly crc32c = crc32c;
+  readonly #hasGzip = "CompressionStream" in globalThis && "DecompressionStream" in globalThis;
+
+  constructor() {
+    this.codecs = this.#hasGzip ? ["none", "gzip", "snappy", "lz4"] : ["none", "snappy", "lz4"];
+  }
+
+  async compress(codec: CompressionCodec, bytes: Uint8Array): Promise<Uint8Array> {
+    switch (codec) {
+      case "none":
         return bytes;
+      case "gzip":
+        this.#assertGzip();
+        return await pipe(new CompressionStream("gzip"), bytes, Number.POSITIVE_INFINITY);
+      case "snappy": {
+        const { compressSnappy } = await import("../codecs/snappy.js");
+        return compressSnappy(bytes);
       }
-      if (codec !== "gzip" || !hasGzip) {
-        throw unsupported(codec);
+      case "lz4": {
+        const { compressLz4 } = await import("../codecs/lz4.js");
+        return compressLz4(bytes);
       }
-      return await pipe(new CompressionStream("gzip"), bytes, Number.POSITIVE_INFINITY);
-    },
-    async decompress(codec, bytes, maxBytes) {
-      if (codec === "none") {
+      case "zstd":
+        throw unsupported("zstd, which only reads here: send with gzip, lz4 or snappy");
+    }
+  }
+
+  async decompress(
+    codec: CompressionCodec,
+    bytes: Uint8Array,
+    maxBytes: number,
+  ): Promise<Uint8Array> {
+    switch (codec) {
+      case "none":
         if (bytes.length > maxBytes) {
           throw tooLarge(maxBytes);
         }
         return bytes;
+      case "gzip":
+        this.#assertGzip();
+        return await gunzip(bytes, maxBytes);
+      case "snappy": {
+        const { decompressSnappy } = await import("../codecs/snappy.js");
+        return decompressSnappy(bytes, maxBytes);
       }
-      if (codec !== "gzip" || !hasGzip) {
-        throw unsupported(codec);
+      case "lz4": {
+        const { decompressLz4 } = await import("../codecs/lz4.js");
+        return decompressLz4(bytes, maxBytes);
       }
-      return await gunzip(bytes, maxBytes);
-    },
-  };
+      case "zstd": {
+        const { decompressZstd } = await import("../codecs/zstd-decompress.js");
+        return decompressZstd(bytes, maxBytes);
+      }
+    }
+  }
+
+  #assertGzip(): void {
+    if (!this.#hasGzip) {
+      throw unsupported("gzip (it has no Compression Streams): send with lz4 or snappy");
+    }
+  }
 }
+
+export const createBrowserCompute = (): Compute => new BrowserCompute();

@@ -3,7 +3,7 @@
 import { ComputeError } from "../compute.js";
 
 interface SyncZlib {
-  gzipSync(bytes: Uint8Array): Uint8Array;
+  gzipSync(bytes: Uint8Array, options: { level: number }): Uint8Array;
   gunzipSync(bytes: Uint8Array, options: { maxOutputLength: number }): Uint8Array;
 }
 
@@ -18,7 +18,9 @@ const zlib = (globalThis as unknown as BuiltinModules).process.getBuiltinModule(
 /** A plain `Uint8Array` of its own memory: Node's buffers are a subclass, and may share a pool. */
 const plain = (bytes: Uint8Array): Uint8Array => Uint8Array.prototype.slice.call(bytes);
 
-export const gzip = (bytes: Uint8Array): Uint8Array => plain(zlib.gzipSync(bytes));
+/** `level`: 1 to 9; default zlib's own. */
+export const gzip = (bytes: Uint8Array, level = -1): Uint8Array =>
+  plain(zlib.gzipSync(bytes, { level }));
 
 /** @throws ComputeError */
 export function gunzip(bytes: Uint8Array, maxBytes: number): Uint8Array {
