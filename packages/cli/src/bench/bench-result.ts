@@ -5,14 +5,27 @@ import { latencyHistogram, latencyTable, type NamedLatency } from "../format/lat
 import { formatBytes, formatCount, formatMs, roundTo } from "../format/numbers.js";
 import type { Colors } from "../terminal.js";
 import type { LatencyBucket, LatencySummary } from "./latency-recorder.js";
-import type { Spread } from "./spread.js";
+import { type Spread, spreadOf } from "./spread.js";
+
+const RATIO_DIGITS = 3;
 
 export interface DiskResult {
   /** One file, 1 MiB appends, each followed by fdatasync; 10^6 bytes per second. */
   readonly baselineMegabytesPerSecond: Spread;
   /** What the partitions' logs grew by, batch headers included, per second of load. */
   readonly storedMegabytesPerSecond: number;
+  /** Each part of the load over the mean of the two slices around it. */
+  readonly ratio: Spread;
   readonly slices: number;
+}
+
+/** A part of the load, and what the disk did by itself right before and right after it. */
+export interface DiskPart {
+  readonly storedBytes: number;
+  readonly seconds: number;
+  /** Megabytes (10^6 bytes) per second. */
+  readonly baselineBefore: number;
+  readonly baselineAfter: number;
 }
 
 export interface BenchResult {
@@ -26,7 +39,7 @@ export interface BenchResult {
   readonly megabytesPerSecond: number;
   readonly ackMs: LatencySummary | null;
   readonly endToEndMs: LatencySummary | null;
-  /** Stored bytes per second over the disk baseline's median; null when it was not measured. */
+  /** Stored bytes per second over the disk's own, part by part: the median. null when it was not measured. */
   readonly diskRatio: number | null;
   readonly disk: DiskResult | null;
   /** A raw append and fdatasync of `fdatasyncBytes` in the same run. */
@@ -58,23 +71,38 @@ export function rates(input: RatesInput): {
   };
 }
 
-export function diskResult(
-  baseline: Spread | null,
-  storedBytes: number,
-  measured: { readonly seconds: number; readonly slices: number },
-): { disk: DiskResult | null; diskRatio: number | null } {
-  if (baseline === null || measured.seconds <= 0) {
+/**
+ * Compares what was stored with what the disk could do in the same seconds. A shared or throttled disk changes its
+ * speed by the second, so each part is compared with its own neighbours; the ratio of two totals would compare a
+ * part's good seconds with a slice's bad ones.
+ */
+export function diskResult(parts: readonly DiskPart[]): {
+  disk: DiskResult | null;
+  diskRatio: number | null;
+} {
+  const ratio = spreadOf(parts.map(partRatio), RATIO_DIGITS);
+  const last = parts.at(-1);
+  const baselines = parts.map((part) => part.baselineBefore);
+  const baseline = last && spreadOf([...baselines, last.baselineAfter]);
+  if (ratio === null || !baseline) {
     return { disk: null, diskRatio: null };
   }
-  const stored = storedBytes / 1e6 / measured.seconds;
+  const storedBytes = parts.reduce((sum, part) => sum + part.storedBytes, 0);
+  const seconds = parts.reduce((sum, part) => sum + part.seconds, 0);
   return {
-    diskRatio: roundTo(stored / baseline.median, 3),
+    diskRatio: ratio.median,
     disk: {
       baselineMegabytesPerSecond: baseline,
-      storedMegabytesPerSecond: roundTo(stored),
-      slices: measured.slices,
+      storedMegabytesPerSecond: roundTo(storedBytes / 1e6 / seconds),
+      ratio,
+      slices: parts.length + 1,
     },
   };
+}
+
+function partRatio(part: DiskPart): number {
+  const baseline = (part.baselineBefore + part.baselineAfter) / 2;
+  return part.storedBytes / 1e6 / part.seconds / baseline;
 }
 
 export interface ReportExtras {
@@ -94,12 +122,13 @@ function diskLines(result: BenchResult, colors: Colors): string[] {
     return [];
   }
   const { baselineMegabytesPerSecond: baseline, storedMegabytesPerSecond: stored } = result.disk;
+  const { min, max } = result.disk.ratio;
   const largest = Math.max(baseline.median, stored);
   const line = (name: string, value: number, note: string): string =>
     `  ${name.padEnd(10)} ${colors.cyan(bar(value / largest, DISK_BAR_WIDTH).padEnd(DISK_BAR_WIDTH))} ${value.toFixed(1).padStart(8)} MB/s  ${colors.dim(note)}`;
   return [
     "",
-    `  ${colors.bold("Disk")}  ratio ${colors.bold(result.diskRatio.toFixed(2))}`,
+    `  ${colors.bold("Disk")}  ratio ${colors.bold(result.diskRatio.toFixed(2))}   ${colors.dim(`${min.toFixed(2)} to ${max.toFixed(2)}`)}`,
     line("stored", stored, "what the broker wrote and synced"),
     line(
       "disk alone",

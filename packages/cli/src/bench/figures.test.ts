@@ -62,13 +62,22 @@ describe("rates and ratios", () => {
     expect(spreadOf([])).toBeNull();
   });
 
-  it("compare stored bytes with the disk alone", () => {
-    const baseline = { median: 200, min: 150, max: 210 };
-    expect(diskResult(baseline, 250e6, { seconds: 2.5, slices: 5 })).toEqual({
+  it("compare each part's stored bytes with the disk alone right before and after it", () => {
+    const parts = [
+      { storedBytes: 100e6, seconds: 1, baselineBefore: 150, baselineAfter: 250 },
+      { storedBytes: 25e6, seconds: 0.5, baselineBefore: 250, baselineAfter: 150 },
+      { storedBytes: 150e6, seconds: 2, baselineBefore: 150, baselineAfter: 50 },
+    ];
+    expect(diskResult(parts)).toEqual({
       diskRatio: 0.5,
-      disk: { baselineMegabytesPerSecond: baseline, storedMegabytesPerSecond: 100, slices: 5 },
+      disk: {
+        baselineMegabytesPerSecond: { median: 150, min: 50, max: 250 },
+        storedMegabytesPerSecond: 78.57,
+        ratio: { median: 0.5, min: 0.25, max: 0.75 },
+        slices: 4,
+      },
     });
-    expect(diskResult(null, 1, { seconds: 1, slices: 0 })).toEqual({ disk: null, diskRatio: null });
+    expect(diskResult([])).toEqual({ disk: null, diskRatio: null });
   });
 
   it("count payload bytes in megabytes of 10^6", () => {

@@ -9,7 +9,7 @@ export interface Spread {
 }
 
 /** null when there is nothing to summarise. */
-export function spreadOf(values: readonly number[]): Spread | null {
+export function spreadOf(values: readonly number[], digits?: number): Spread | null {
   if (values.length === 0) {
     return null;
   }
@@ -18,8 +18,8 @@ export function spreadOf(values: readonly number[]): Spread | null {
   const half = sorted.length >> 1;
   const median = sorted.length % 2 === 1 ? at(half) : (at(half - 1) + at(half)) / 2;
   return {
-    median: roundTo(median),
-    min: roundTo(at(0)),
-    max: roundTo(at(sorted.length - 1)),
+    median: roundTo(median, digits),
+    min: roundTo(at(0), digits),
+    max: roundTo(at(sorted.length - 1), digits),
   };
 }

@@ -9,7 +9,7 @@ import {
   clientCpuSeconds,
   printResult,
 } from "../bench/bench-options.js";
-import { type BenchResult, diskResult, rates } from "../bench/bench-result.js";
+import { type BenchResult, type DiskPart, diskResult, rates } from "../bench/bench-result.js";
 import { type BenchTarget, withBenchTarget } from "../bench/bench-target.js";
 import { type BenchTopic, withBenchTopic } from "../bench/bench-topic.js";
 import { DiskBaseline } from "../bench/disk-baseline.js";
@@ -18,7 +18,6 @@ import { LatencyRecorder } from "../bench/latency-recorder.js";
 import { ProduceLoad } from "../bench/load.js";
 import { addProducerOptions, type ProducerBenchOptions } from "../bench/producer-options.js";
 import { RateSamples } from "../bench/rate-samples.js";
-import { spreadOf } from "../bench/spread.js";
 import type { CommandContext } from "../context.js";
 import { formatCount, roundTo } from "../format/numbers.js";
 import { Progress } from "../format/progress.js";
@@ -53,8 +52,8 @@ interface Stage {
 
 interface LoadFigures {
   readonly seconds: number;
-  readonly storedBytes: number;
-  readonly slices: readonly number[];
+  /** Empty when the broker's disk is not known. */
+  readonly diskParts: readonly DiskPart[];
   readonly brokerCpu: number | null;
   readonly clientCpu: number;
 }
@@ -63,38 +62,50 @@ interface LoadFigures {
 async function runParts(stage: Stage, load: ProduceLoad): Promise<LoadFigures> {
   const { options, target, topic } = stage;
   const baseline = target.directory === undefined ? undefined : DiskBaseline.open(target.directory);
-  const slices: number[] = [];
+  const diskParts: DiskPart[] = [];
   const parts = Math.max(1, Math.min(LOAD_PARTS, Math.floor(options.records / PART_RECORDS_MIN)));
-  let seconds = 0;
-  let brokerCpu: number | null = 0;
-  let clientCpu = 0;
+  const total = { seconds: 0, brokerCpu: 0 as number | null, clientCpu: 0 };
   try {
-    const slice = async (): Promise<void> => {
-      if (baseline !== undefined) {
-        slices.push(await baseline.throughputSlice(options.sliceMs));
-      }
-    };
-    const storedBefore = await topic.storedBytes();
+    let stored = await topic.storedBytes();
+    let baselineBefore = await baseline?.throughputSlice(options.sliceMs);
     for (let part = 0; part < parts; part += 1) {
-      await slice();
       const from = Math.floor((part * options.records) / parts);
       const to = Math.floor(((part + 1) * options.records) / parts);
-      const clientBefore = clientCpuSeconds();
-      const brokerBefore = await target.cpuSeconds();
-      seconds += await load.run(to - from);
-      const brokerAfter = await target.cpuSeconds();
-      clientCpu += clientCpuSeconds() - clientBefore;
-      brokerCpu =
-        brokerCpu === null || brokerBefore === undefined || brokerAfter === undefined
-          ? null
-          : brokerCpu + brokerAfter - brokerBefore;
+      const { seconds, brokerCpu, clientCpu } = await runPart(target, load, to - from);
+      total.seconds += seconds;
+      total.clientCpu += clientCpu;
+      total.brokerCpu = brokerCpu === null ? null : (total.brokerCpu ?? 0) + brokerCpu;
+      const storedBefore = stored;
+      stored = await topic.storedBytes();
+      const baselineAfter = await baseline?.throughputSlice(options.sliceMs);
+      if (baselineBefore !== undefined && baselineAfter !== undefined) {
+        const storedBytes = stored - storedBefore;
+        diskParts.push({ storedBytes, seconds, baselineBefore, baselineAfter });
+      }
+      baselineBefore = baselineAfter;
     }
-    await slice();
-    const storedBytes = (await topic.storedBytes()) - storedBefore;
-    return { seconds, storedBytes, slices, brokerCpu, clientCpu };
+    return { ...total, diskParts };
   } finally {
     baseline?.close();
   }
+}
+
+/** @returns the seconds it took, and CPU seconds */
+async function runPart(
+  target: BenchTarget,
+  load: ProduceLoad,
+  records: number,
+): Promise<{ seconds: number; brokerCpu: number | null; clientCpu: number }> {
+  const clientBefore = clientCpuSeconds();
+  const brokerBefore = await target.cpuSeconds();
+  const seconds = await load.run(records);
+  const brokerAfter = await target.cpuSeconds();
+  const isKnown = brokerBefore !== undefined && brokerAfter !== undefined;
+  return {
+    seconds,
+    brokerCpu: isKnown ? brokerAfter - brokerBefore : null,
+    clientCpu: clientCpuSeconds() - clientBefore,
+  };
 }
 
 async function measure(stage: Stage): Promise<Measured> {
@@ -164,7 +175,7 @@ function toResult(
   },
 ): BenchResult {
   const { options, topic } = stage;
-  const { seconds, storedBytes, slices, brokerCpu, clientCpu } = figures;
+  const { seconds, diskParts, brokerCpu, clientCpu } = figures;
   const recordBytes = options.size;
   return {
     bench: "produce",
@@ -173,7 +184,7 @@ function toResult(
     ...rates({ records: options.records, recordBytes, seconds }),
     ackMs: measured.acknowledgements.summary(),
     endToEndMs: measured.endToEnd?.summary() ?? null,
-    ...diskResult(spreadOf(slices), storedBytes, { seconds, slices: slices.length }),
+    ...diskResult(diskParts),
     cpuSeconds: {
       broker: brokerCpu === null ? null : roundTo(brokerCpu),
       client: roundTo(clientCpu),
