@@ -3,8 +3,9 @@ import type { ServerRuntime } from "@millrace/runtime";
 import { Simulation } from "@millrace/runtime/sim";
 import { LogManager, parseLogConfig } from "@millrace/storage";
 import { describe, expect, it } from "vitest";
-import { Controller, METADATA_TOPIC } from "./controller.js";
+import { Controller } from "./controller.js";
 import type { MetadataRecord } from "./metadata-record.js";
+import { METADATA_TOPIC } from "./metadata-topic.js";
 
 const policy = {
   defaultPartitions: 1,

@@ -20,11 +20,9 @@ import {
 } from "./commands/index.js";
 import { emptyImage, type MetadataImage, type MutableMetadataImage } from "./metadata-image.js";
 import type { MetadataRecord } from "./metadata-record.js";
+import { METADATA_TOPIC, METADATA_TOPIC_ID } from "./metadata-topic.js";
 import { encodeMetadataBatch, replayBatches } from "./replay.js";
 
-export const METADATA_TOPIC = "__cluster_metadata";
-/** Kafka's fixed id of the metadata topic. */
-export const METADATA_TOPIC_ID = "00000000-0000-0000-0000-000000000001";
 /** Bound of one batch of metadata records: one command. */
 const METADATA_BATCH_BYTES_MAX = 16 * 1024 * 1024;
 const REPLAY_READ_BYTES = 1024 * 1024;

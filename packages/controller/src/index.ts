@@ -27,8 +27,6 @@ export {
   Controller,
   type ControllerOptions,
   type ControllerRuntime,
-  METADATA_TOPIC,
-  METADATA_TOPIC_ID,
   type MetadataListener,
 } from "./controller.js";
 export {
@@ -45,3 +43,4 @@ export {
   type MetadataRecord,
   type MetadataRecordKind,
 } from "./metadata-record.js";
+export { METADATA_TOPIC, METADATA_TOPIC_ID } from "./metadata-topic.js";

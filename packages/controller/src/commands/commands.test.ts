@@ -107,14 +107,22 @@ describe("createTopics", () => {
     expect(created).toMatchObject({ partitions: 3, replicationFactor: 1 });
   });
 
-  it.each(["", ".", "..", "a/b", "../x", "a b", "a\u0000", "ü", "x".repeat(250)])(
-    "refuses the name %j",
-    (name) => {
-      const { result, records } = decide(cluster(), topic(name));
-      expect(result?.error).toBe("INVALID_TOPIC_EXCEPTION");
-      expect(records).toEqual([]);
-    },
-  );
+  it.each([
+    "__cluster_metadata",
+    "",
+    ".",
+    "..",
+    "a/b",
+    "../x",
+    "a b",
+    "a\u0000",
+    "ü",
+    "x".repeat(250),
+  ])("refuses the name %j", (name) => {
+    const { result, records } = decide(cluster(), topic(name));
+    expect(result?.error).toBe("INVALID_TOPIC_EXCEPTION");
+    expect(records).toEqual([]);
+  });
 
   it("refuses a name that exists", () => {
     const image = cluster();

@@ -5,6 +5,7 @@ import { isMillraceError, topicNameProblem } from "@millrace/protocol";
 import { parseLogConfig } from "@millrace/storage";
 import { type MetadataImage, metricName } from "../metadata-image.js";
 import type { MetadataRecord } from "../metadata-record.js";
+import { METADATA_TOPIC } from "../metadata-topic.js";
 import { placeReplicas } from "../placement.js";
 import {
   type CommandContext,
@@ -124,6 +125,9 @@ function nameProblem(image: MetadataImage, batch: Batch, name: string): ItemResu
   const problem = topicNameProblem(name);
   if (problem !== undefined) {
     return failure("INVALID_TOPIC_EXCEPTION", `the topic name ${problem}`);
+  }
+  if (name === METADATA_TOPIC) {
+    return failure("INVALID_TOPIC_EXCEPTION", `the topic name ${name} belongs to the cluster`);
   }
   if (image.topicsByName.has(name)) {
     return failure("TOPIC_ALREADY_EXISTS", `topic ${name} exists already`);
