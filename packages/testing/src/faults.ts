@@ -34,10 +34,15 @@ export class Faults {
     return fails;
   }
 
+  /** The broker that it was meant for is gone. */
+  forgetSyncFailure(): void {
+    this.#failsNextSync = false;
+  }
+
   heal(): void {
     this.delayMs = 0;
     this.refuse = false;
     this.fullDisk = false;
-    this.#failsNextSync = false;
+    this.forgetSyncFailure();
   }
 }

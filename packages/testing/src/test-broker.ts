@@ -128,7 +128,7 @@ export class TestBroker implements AsyncDisposable {
 
   /**
    * The next sync fails. To a broker that is final: it acknowledges nothing that waits for the sync, and stops.
-   * `failed` tells; `restart()` brings it back.
+   * `failed` tells; `restart()` brings it back, and forgets a sync that did not come to fail.
    */
   failNextSync(): void {
     this.#parts.faults.failNextSync();
@@ -165,6 +165,7 @@ export class TestBroker implements AsyncDisposable {
       } else if (this.isRunning) {
         await this.#life.stop();
       }
+      this.#parts.faults.forgetSyncFailure();
       this.#life = await BrokerLife.begin(this.#parts);
     });
   }
