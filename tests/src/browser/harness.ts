@@ -28,6 +28,8 @@ export interface Harness {
   tryCompression(codec: string): Failure | null;
   /** How the first request to the broker ends. */
   tryToReach(url: string, timeoutMs: number): Promise<Failure | null>;
+  /** What a web worker read back after it sent `value`. */
+  roundTripInWorker(url: string, topic: string, value: string): Promise<unknown>;
   close(): Promise<void>;
 }
 

@@ -77,6 +77,7 @@ class PageScenario {
       await this.#outage();
       await this.#frozen();
       await this.#node();
+      await this.#worker();
       await this.#foreign();
       await call(this.#page, "close");
       const { all } = this.#complaints;
@@ -157,6 +158,12 @@ class PageScenario {
     }
     this.#check("Node reads the same records", values.join() === numbers(this.#sent));
     await this.#allReceived("and the page goes on");
+  }
+
+  async #worker(): Promise<void> {
+    const args = [this.#broker.url, "worker", "hello from a worker"] as const;
+    const text = await call(this.#page, "roundTripInWorker", ...args);
+    this.#check("a web worker sends and reads by itself", text === "hello from a worker", text);
   }
 
   async #foreign(): Promise<void> {

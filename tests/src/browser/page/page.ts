@@ -74,6 +74,16 @@ const harness: Harness = {
       await other.close();
     }
   },
+  roundTripInWorker: (url, topic, value) =>
+    new Promise((resolve, reject) => {
+      const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
+      worker.onmessage = ({ data }) => {
+        worker.terminate();
+        resolve(data);
+      };
+      worker.onerror = ({ message }) => reject(new Error(message));
+      worker.postMessage({ url, topic, value });
+    }),
   close: async () => {
     await client?.close();
   },
