@@ -86,6 +86,15 @@ export async function removeIfPresent(fileSystem: FileSystem, path: string): Pro
   }
 }
 
+export async function exists(fileSystem: FileSystem, path: string): Promise<boolean> {
+  try {
+    await fileSystem.status(path);
+    return true;
+  } catch (error) {
+    return ignoreMissing(error, false);
+  }
+}
+
 /** The whole file; undefined when there is none. */
 export async function readIfPresent(
   fileSystem: FileSystem,

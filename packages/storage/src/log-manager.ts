@@ -24,6 +24,7 @@ import type { LogServices } from "./log-parts.js";
 import { type LogEnvironment, recoverLog } from "./log-recovery.js";
 import type { LogId, RecoveryProgress, RecoveryReport, StorageFailure } from "./log-types.js";
 import { OffsetCheckpointer } from "./offset-checkpointer.js";
+import { assertOwnDirectory } from "./own-directory.js";
 import { Removals } from "./removals.js";
 import {
   type StorageConfig,
@@ -278,6 +279,7 @@ export class LogManager {
     const name = partitionDirectoryName(id.topic, id.partition);
     const directory = `${this.path}/${name}`;
     const { fileSystem } = this.#runtime;
+    await assertOwnDirectory(fileSystem, directory, { logs: this.#logs, creating: this.#creating });
     if (this.#checkpointer.hasStored(id.topic, id.partition)) {
       // A recovery point of a deleted predecessor would make the new log look damaged.
       await this.#checkpointer.store();

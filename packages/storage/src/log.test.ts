@@ -88,6 +88,41 @@ describe("Log", () => {
     });
   });
 
+  it("never opens another topic's files, where the file system ignores case", async () => {
+    const { simulation, runtime } = createSimRuntime();
+    const fileSystem = new Proxy(runtime.fileSystem, {
+      get: (target, key) => {
+        const value: unknown = Reflect.get(target, key, target);
+        return typeof value === "function"
+          ? (...args: unknown[]) =>
+              value.apply(
+                target,
+                args.map((arg) =>
+                  typeof arg === "string" ? arg.replace("/Events", "/events") : arg,
+                ),
+              )
+          : value;
+      },
+    });
+    await simulation.run(async () => {
+      const manager = await openManager({ runtime: { ...runtime, fileSystem } });
+      const log = await createLog(manager);
+      await appendFlushed(log, { values: ["mine"] });
+      const id = { topic: "Events", topicId: "0b1f2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4e", partition: 0 };
+      await expect(manager.createLog(id, log.config)).rejects.toMatchObject({
+        code: "INVALID_TOPIC_EXCEPTION",
+      });
+      const both = await Promise.allSettled([
+        createLog(manager, {}, 1),
+        manager.createLog({ ...id, partition: 1 }, log.config),
+      ]);
+      expect(both.map(({ status }) => status)).toEqual(["fulfilled", "rejected"]);
+      await manager.close();
+      const again = (await openManager({ runtime })).getLog("events", 0);
+      expect(again?.topicId).toBe(log.topicId);
+    });
+  });
+
   it("syncs what is only written when the topic asks for syncs from now on", async () => {
     const { simulation, node, runtime } = createSimRuntime();
     await simulation.run(async () => {
