@@ -1,7 +1,7 @@
 // Bundles a page as an application would, with vite and nothing configured, and looks at what came out.
 
 import { readdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { build, type InlineConfig } from "vite";
 
@@ -72,10 +72,28 @@ export async function bundleProblems(folder: string): Promise<string[]> {
   return problems;
 }
 
-export async function bundleSize(folder: string): Promise<BundleSize> {
-  const texts = (await scripts(folder)).map(({ text }) => Buffer.from(text));
+/** Of the script whose name starts with `entry`: it with what it imports at once, and with what it may load later. */
+export async function bundleSize(
+  folder: string,
+  entry: string,
+): Promise<{ readonly first: BundleSize; readonly all: BundleSize }> {
+  const all = await scripts(folder);
+  const first = new Set(all.filter(({ name }) => basename(name).startsWith(entry)));
+  // Grows while it is walked: imports of imports.
+  for (const { text } of first) {
+    for (const [, imported] of text.matchAll(/\b(?:from|import)\s*["']\.\/([^"']+)["']/g)) {
+      for (const script of all.filter(({ name }) => basename(name) === imported)) {
+        first.add(script);
+      }
+    }
+  }
+  return { first: sizeOf([...first]), all: sizeOf(all) };
+}
+
+function sizeOf(all: readonly { readonly text: string }[]): BundleSize {
+  const bytes = all.map(({ text }) => Buffer.from(text));
   return {
-    rawBytes: texts.reduce((sum, text) => sum + text.length, 0),
-    gzipBytes: texts.reduce((sum, text) => sum + gzipSync(text).length, 0),
+    rawBytes: bytes.reduce((sum, script) => sum + script.length, 0),
+    gzipBytes: bytes.reduce((sum, script) => sum + gzipSync(script).length, 0),
   };
 }

@@ -14,7 +14,7 @@ export interface Harness {
     readonly topic: string;
     readonly from: number;
     readonly count: number;
-    readonly compression: "none" | "gzip";
+    readonly compression: "none" | "gzip" | "snappy" | "lz4";
     /** Between two sends. 0: all at once. */
     readonly pauseMs: number;
   }): Promise<number[]>;
