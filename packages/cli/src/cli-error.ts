@@ -3,48 +3,17 @@
 
 import { type ErrorName, isMillraceError } from "@millrace/protocol";
 import { FileError, ListenError, printable } from "@millrace/runtime";
+import { CliError, systemErrorCode } from "./cli-failure.js";
 import { type ExitCode, exitCodes } from "./exit-codes.js";
 
-export interface CliErrorOptions {
-  readonly exitCode?: ExitCode;
-  /** The next thing to do; a full sentence. */
-  readonly hint?: string | undefined;
-  readonly cause?: unknown;
-}
-
-/** An error the CLI found itself. */
-export class CliError extends Error {
-  override readonly name = "CliError";
-  readonly exitCode: ExitCode;
-  readonly hint: string | undefined;
-
-  constructor(message: string, options: CliErrorOptions = {}) {
-    super(message, options.cause === undefined ? undefined : { cause: options.cause });
-    this.exitCode = options.exitCode ?? exitCodes.FAILURE;
-    this.hint = options.hint;
-  }
-}
+export { CliError, systemErrorCode, usageError } from "./cli-failure.js";
 
 export interface ErrorDescription {
-  /** A Millrace error code, a system error code (`ENOENT`) or "CLI". */
+  /** A Millrace error code, a system error code (`ENOENT`), "USAGE", "UNEXPECTED" or "CLI". */
   readonly code: string;
   readonly message: string;
   readonly hint: string | undefined;
   readonly exitCode: ExitCode;
-}
-
-/** For usage mistakes that commander cannot see. */
-export function usageError(message: string, hint?: string): CliError {
-  return new CliError(message, { exitCode: exitCodes.USAGE, hint });
-}
-
-/** The code of a failed system call, else undefined. */
-export function systemErrorCode(error: unknown): string | undefined {
-  if (typeof error !== "object" || error === null || !("code" in error)) {
-    return undefined;
-  }
-  const code = error.code;
-  return typeof code === "string" && /^E[A-Z0-9]+$/.test(code) ? code : undefined;
 }
 
 /** The code of a failure in the runtime's own words: a file's, or that of a port that cannot be bound. */
@@ -111,7 +80,8 @@ const systemHints: Partial<Record<string, string>> = {
 /** Never throws; text from outside is escaped. */
 export function describeError(error: unknown): ErrorDescription {
   if (error instanceof CliError) {
-    return { code: "CLI", message: error.message, hint: error.hint, exitCode: error.exitCode };
+    const { code, exitCode, hint, message } = error;
+    return { code, message, hint, exitCode };
   }
   if (isMillraceError(error)) {
     const prefix = `${error.code}: `;

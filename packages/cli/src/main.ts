@@ -14,5 +14,3 @@ setFlagsFromString("--heap-growing-percent=300");
 
 const { run } = await import("./run.js");
 await run(process);
-
-export {};

@@ -17,19 +17,52 @@ export interface OutputOptions {
 
 export function bootstrapOption(context: CommandContext): Option {
   const option = new Option("-b, --bootstrap <url>", "broker to talk to: ws://HOST:PORT");
-  const fromEnvironment = context.env["MILLRACE_BOOTSTRAP"];
-  return fromEnvironment === undefined || fromEnvironment === ""
+  const given = context.defaults.bootstrap;
+  return given === undefined
     ? option.default(DEFAULT_BOOTSTRAP)
-    : option.default(fromEnvironment, `${fromEnvironment}, from MILLRACE_BOOTSTRAP`);
+    : option.default(given.url, `${given.url}, from ${given.source}`);
 }
 
-export function jsonOption(description = "print the result as JSON"): Option {
-  return new Option("--json", description);
+export function addJsonOption(
+  command: Command,
+  context: CommandContext,
+  description = "print the result as JSON",
+): Command {
+  if (context.defaults.json !== true) {
+    return command.addOption(new Option("--json", description));
+  }
+  return command
+    .addOption(new Option("--json", description).default(true, "from the profile"))
+    .addOption(new Option("--no-json", "print for people, whatever the profile says"));
 }
 
-/** `--bootstrap` and `--json`. */
+/** Read before the commands are built (profile.ts); here so that `--help` shows it and parsing accepts it. */
+function addProfileOption(command: Command): Command {
+  return command.option("--profile <name>", "take defaults from this profile");
+}
+
+/** `--bootstrap`, `--profile` and `--json`. */
 export function addClientOptions(command: Command, context: CommandContext): Command {
-  return command.addOption(bootstrapOption(context)).addOption(jsonOption());
+  command.addOption(bootstrapOption(context));
+  return addJsonOption(addProfileOption(command), context);
+}
+
+/**
+ * As `addClientOptions`, for commands that start a broker of their own when none is named. The profile in use does not
+ * name one: what loads a broker should hit one that was meant.
+ */
+export function addOptionalClientOptions(
+  command: Command,
+  context: CommandContext,
+  descriptions: { readonly bootstrap: string; readonly json: string },
+): Command {
+  const option = new Option("-b, --bootstrap <url>", descriptions.bootstrap);
+  const given = context.defaults.bootstrap;
+  if (given?.isDeliberate === true) {
+    option.default(given.url, `${given.url}, from ${given.source}`);
+  }
+  addProfileOption(command.addOption(option));
+  return addJsonOption(command, context, descriptions.json);
 }
 
 /** Shown under the options in `--help`. */

@@ -5,7 +5,9 @@ import {
   parseBytes,
   parseCount,
   parseDurationMs,
+  parseHeaders,
   parsePartition,
+  parsePartitions,
   parsePositiveCount,
   parseSeconds,
   parseSeparator,
@@ -97,5 +99,35 @@ describe("other values", () => {
     expect(unescapeText("a\\tb\\n\\\\n\\q")).toBe("a\tb\n\\n\\q");
     expect(parseSeparator("\\t")).toBe("\t");
     expect(() => parseSeparator("")).toThrow();
+  });
+});
+
+describe("positions back from now, dates, partition lists and headers", () => {
+  it("counts durations back from now and takes dates as they are", () => {
+    expect(parseStartPosition("10m", 1_000_000)).toEqual({ timestamp: 400_000 });
+    expect(parseStartPosition("7d", 1_000)).toEqual({ timestamp: 0 });
+    expect(parseStartPosition("1970-01-01T00:00:01Z")).toEqual({ timestamp: 1_000 });
+    for (const text of ["10", "m", "2026-13-01", "offset:", "offset:-1", "yesterday"]) {
+      expect(() => parseStartPosition(text), text).toThrow(/Expected/);
+    }
+  });
+
+  it("reads lists and ranges of partitions, each once and in order", () => {
+    expect(parsePartitions("5-7,0,6")).toEqual([0, 5, 6, 7]);
+    expect(parsePartitions("1", [3])).toEqual([1, 3]);
+    for (const text of ["", "a", "3-1", "0-999999999", "-1"]) {
+      expect(() => parsePartitions(text), text).toThrow(/Expected/);
+    }
+  });
+
+  it("reads headers, with a backslash before what is meant literally", () => {
+    expect(parseHeaders("a=b,c=d=e,f", [{ key: "z", value: "" }])).toEqual([
+      { key: "z", value: "" },
+      { key: "a", value: "b" },
+      { key: "c", value: "d=e" },
+      { key: "f", value: null },
+    ]);
+    expect(parseHeaders("a\\=b=c\\,d")).toEqual([{ key: "a=b", value: "c,d" }]);
+    expect(() => parseHeaders("=x")).toThrow(/Expected/);
   });
 });

@@ -119,34 +119,104 @@ export type StartPosition =
   | { readonly last: number };
 
 const positionForms =
-  "Expected earliest, latest, offset:N, timestamp:T (milliseconds or an ISO date) or last:N.";
+  "Expected earliest, latest, offset:N, last:N, a duration back from now (10m), or a date (2026-01-31T12:00Z).";
+
+/** ISO 8601; a time without a zone is local. */
+const ISO_DATE =
+  /^\d{4}-\d{2}-\d{2}(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?$/;
 
 function parseTimestamp(text: string): number {
-  return /^\d+$/.test(text) ? Number(text) : Date.parse(text);
+  if (/^\d+$/.test(text)) {
+    return Number(text);
+  }
+  return ISO_DATE.test(text) ? Date.parse(text) : Number.NaN;
 }
 
-/** `earliest`, `latest`, `offset:42`, `timestamp:1700000000000`, `timestamp:2026-01-31T12:00:00Z`, `last:10`. */
-export function parseStartPosition(text: string): StartPosition {
+/** Milliseconds of `10m`, `1.5h`, `7d`; undefined without a unit. */
+function durationBack(text: string): number | undefined {
+  return /^\d[\d_.]*\s*(?:ms|s|m|h|d)$/i.test(text) ? parseDurationMs(text) : undefined;
+}
+
+/**
+ * `earliest`, `latest`, `offset:42`, `last:10`, `10m` (what came in the last ten minutes), a date, and
+ * `timestamp:T` with milliseconds or a date.
+ */
+export function parseStartPosition(text: string, nowMs: number = Date.now()): StartPosition {
   if (text === "earliest" || text === "latest") {
     return text;
   }
-  const separator = text.indexOf(":");
-  const kind = text.slice(0, Math.max(separator, 0));
-  const argument = text.slice(separator + 1);
+  const back = durationBack(text);
+  if (back !== undefined) {
+    return { timestamp: Math.max(0, nowMs - back) };
+  }
+  const match = /^(offset|timestamp|last):(.*)$/s.exec(text);
+  const kind = match?.[1] ?? "timestamp";
+  const argument = match?.[2] ?? (ISO_DATE.test(text) ? text : "");
   const number = kind === "timestamp" ? parseTimestamp(argument) : Number(argument || Number.NaN);
-  if (!Number.isSafeInteger(number) || number < 0) {
+  if (!Number.isSafeInteger(number) || number < 0 || argument === "") {
     throw new InvalidArgumentError(positionForms);
   }
   switch (kind) {
     case "offset":
       return { offset: number };
-    case "timestamp":
-      return { timestamp: number };
     case "last":
       return { last: number };
     default:
-      throw new InvalidArgumentError(positionForms);
+      return { timestamp: number };
   }
+}
+
+/** More than any topic has. */
+const PARTITIONS_MAX = 100_000;
+
+/** `0`, `0,2,5` and `0,2,5-7`; ascending, each once. Repeated options add up. */
+export function parsePartitions(text: string, previous: readonly number[] = []): number[] {
+  const partitions = new Set(previous);
+  for (const part of text.split(",")) {
+    const match = /^\s*(\d{1,9})(?:-(\d{1,9}))?\s*$/.exec(part);
+    const first = Number(match?.[1] ?? Number.NaN);
+    const last = Number(match?.[2] ?? first);
+    if (match === null || last < first || last - first >= PARTITIONS_MAX) {
+      throw new InvalidArgumentError("Expected partition numbers: 0, or 0,2,5-7.");
+    }
+    for (let partition = first; partition <= last; partition += 1) {
+      partitions.add(partition);
+    }
+  }
+  return [...partitions].sort((left, right) => left - right);
+}
+
+export interface ParsedHeader {
+  readonly key: string;
+  /** null: the header is there without a value. */
+  readonly value: string | null;
+}
+
+/**
+ * `a=b,c=d`. A backslash takes the meaning from the `,`, `=` or backslash behind it; a name without `=` has no
+ * value. @returns undefined when it cannot be that
+ */
+export function tryParseHeaders(text: string): ParsedHeader[] | undefined {
+  const headers: ParsedHeader[] = [];
+  for (const [pair] of text.matchAll(/(?:\\.|[^,\\])+/gs)) {
+    const at = /^(?:\\.|[^=\\])*/s.exec(pair)?.[0].length ?? 0;
+    const plain = (part: string): string => part.replace(/\\(.)/gs, "$1");
+    const key = plain(pair.slice(0, at)).trim();
+    if (key === "") {
+      return undefined;
+    }
+    headers.push({ key, value: at < pair.length ? plain(pair.slice(at + 1)) : null });
+  }
+  return headers.length === 0 ? undefined : headers;
+}
+
+/** Repeated options add up: a record may carry a name more than once. */
+export function parseHeaders(text: string, previous: readonly ParsedHeader[] = []): ParsedHeader[] {
+  const headers = tryParseHeaders(text);
+  if (headers === undefined) {
+    throw new InvalidArgumentError("Expected NAME=VALUE pairs: source=shop,trace=42.");
+  }
+  return [...previous, ...headers];
 }
 
 /** A separator as typed: `\t` and friends mean the character. */

@@ -2,19 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
-import { benchConsumeCommand } from "./commands/bench-consume.js";
-import { benchLatencyCommand } from "./commands/bench-latency.js";
-import { benchProduceCommand } from "./commands/bench-produce.js";
-import { clusterDescribeCommand } from "./commands/cluster-describe.js";
-import { consumeCommand } from "./commands/consume.js";
-import { logDumpCommand } from "./commands/log-dump.js";
-import { logVerifyCommand } from "./commands/log-verify.js";
-import { produceCommand } from "./commands/produce.js";
-import { startCommand } from "./commands/start.js";
-import { topicsCreateCommand } from "./commands/topics-create.js";
-import { topicsDeleteCommand } from "./commands/topics-delete.js";
-import { topicsDescribeCommand } from "./commands/topics-describe.js";
-import { topicsListCommand } from "./commands/topics-list.js";
+import { type CatalogueEntry, catalogue, findEntry, groups } from "./catalogue.js";
 import type { CommandContext } from "./context.js";
 
 function version(): string {
@@ -25,27 +13,22 @@ function version(): string {
     : "unknown";
 }
 
-function group(name: string, description: string, commands: readonly Command[]): Command {
-  const parent = new Command(name).description(description);
-  for (const command of commands) {
-    parent.addCommand(command);
-  }
-  return parent;
-}
-
 /** Errors throw instead of ending the process, here and in every command below. */
-function configure(command: Command, context: CommandContext): void {
+function configure(command: Command, context: CommandContext, asJson: boolean): void {
   const { terminal } = context;
   command.exitOverride();
-  command.showHelpAfterError(`(\`${commandPath(command)} --help\` shows what there is.)`);
+  if (!asJson) {
+    command.showHelpAfterError(`(\`${commandPath(command)} --help\` shows what there is.)`);
+  }
   command.configureOutput({
     writeOut: (text) => void terminal.streams.stdout.write(text),
-    writeErr: (text) => void terminal.streams.stderr.write(text),
+    // With --json the caller prints the error, as JSON.
+    writeErr: (text) => void (asJson || terminal.streams.stderr.write(text)),
     getOutHelpWidth: () => terminal.columns ?? 100,
     getErrHelpWidth: () => terminal.columns ?? 100,
   });
   for (const child of command.commands) {
-    configure(child, context);
+    configure(child, context, asJson);
   }
 }
 
@@ -55,52 +38,62 @@ function commandPath(command: Command): string {
     : `${commandPath(command.parent)} ${command.name()}`;
 }
 
+const rootHelp = [
+  "",
+  "First steps:",
+  "  $ millrace start                        # a broker on 127.0.0.1:9092",
+  "  $ millrace topics create greetings      # in another terminal",
+  "  $ echo hello | millrace produce greetings",
+  "  $ millrace consume greetings --from earliest",
+  "",
+  "No connection? `millrace doctor` finds out why.",
+  "",
+  "Exit codes: 0 done, 1 failed, 64 usage, 65 bad input, 66 no input, 69 no broker,",
+  "            73 cannot write, 74 disk failed, 75 try again later, 130 interrupted.",
+].join("\n");
+
+/** Listed in help, never run: the command line names another. */
+function stub(name: string, { summary }: CatalogueEntry): Command {
+  return new Command(name).description(summary);
+}
+
+function groupOf(program: Command, name: string): Command {
+  const existing = program.commands.find((command) => command.name() === name);
+  return existing ?? program.command(name).description(groups[name] ?? "");
+}
+
+/** What a command line names; for `complete -- WORDS` also what the words name, whose options are asked for. */
+function wantedEntries(argv: readonly string[]): ReadonlySet<CatalogueEntry | undefined> {
+  const own = findEntry(argv);
+  const dashes = argv.indexOf("--");
+  return own?.path[0] === "complete" && dashes >= 0
+    ? new Set([own, findEntry(argv.slice(dashes + 1))])
+    : new Set([own]);
+}
+
+export interface ProgramOptions {
+  /** Loads the command this names, the others are only listed. Default: every command is loaded. */
+  readonly argv?: readonly string[] | undefined;
+}
+
 /** A fresh tree; parsing it runs the command, whose result goes to `context.terminal`. */
-export function createProgram(context: CommandContext): Command {
+export async function createProgram(
+  context: CommandContext,
+  options: ProgramOptions = {},
+): Promise<Command> {
+  const { argv } = options;
   const program = new Command("millrace")
     .description("Millrace: a Kafka-style log for the JavaScript world.")
     .version(version(), "-V, --version")
-    .addHelpText(
-      "after",
-      [
-        "",
-        "First steps:",
-        "  $ millrace start                        # a broker on 127.0.0.1:9092",
-        "  $ millrace topics create greetings      # in another terminal",
-        "  $ echo hello | millrace produce greetings",
-        "  $ millrace consume greetings --from earliest",
-        "",
-        "Exit codes: 0 done, 1 failed, 64 usage, 65 bad input, 66 no input, 69 no broker,",
-        "            73 cannot write, 75 try again later, 130 interrupted.",
-      ].join("\n"),
-    );
-  program.addCommand(startCommand(context));
-  program.addCommand(
-    group("topics", "create, list, describe and delete topics", [
-      topicsCreateCommand(context),
-      topicsListCommand(context),
-      topicsDescribeCommand(context),
-      topicsDeleteCommand(context),
-    ]),
-  );
-  program.addCommand(produceCommand(context));
-  program.addCommand(consumeCommand(context));
-  program.addCommand(
-    group("cluster", "see the cluster as a whole", [clusterDescribeCommand(context)]),
-  );
-  program.addCommand(
-    group("log", "inspect a data directory's files", [
-      logDumpCommand(context),
-      logVerifyCommand(context),
-    ]),
-  );
-  program.addCommand(
-    group("bench", "measure a broker", [
-      benchProduceCommand(context),
-      benchConsumeCommand(context),
-      benchLatencyCommand(context),
-    ]),
-  );
-  configure(program, context);
+    .addHelpText("after", rootHelp);
+  const wanted = argv === undefined ? new Set(catalogue) : wantedEntries(argv);
+  for (const entry of catalogue) {
+    const [first, second] = entry.path;
+    const name = second ?? first;
+    const command = wanted.has(entry) ? (await entry.load())(context) : stub(name, entry);
+    const parent = second === undefined ? program : groupOf(program, first);
+    parent.addCommand(command, { hidden: entry.isHidden === true });
+  }
+  configure(program, context, argv?.includes("--json") === true);
   return program;
 }

@@ -2,22 +2,31 @@
 // nothing of a process.
 
 import { CommanderError } from "commander";
-import { describeError } from "./cli-error.js";
-import type { CommandContext } from "./context.js";
+import { commandWords } from "./catalogue.js";
+import type { CommandContext, CommandDefaults } from "./context.js";
 import { exitCodes } from "./exit-codes.js";
 import { jsonLine } from "./format/json.js";
+import { commandDefaults } from "./profile-defaults.js";
 import { createProgram } from "./program.js";
 import { Terminal } from "./terminal.js";
 
 const SHOW_CURSOR = "\u001b[?25h";
 
-function printError(context: CommandContext, error: unknown, asJson: boolean): number {
+const silentCodes: ReadonlySet<string> = new Set(["CLI", "UNEXPECTED", "USAGE"]);
+
+async function printError(
+  context: CommandContext,
+  error: unknown,
+  asJson: boolean,
+): Promise<number> {
+  // Loaded when needed: it knows the protocol's errors.
+  const { describeError } = await import("./cli-error.js");
   const { code, message, hint, exitCode } = describeError(error);
   const { terminal, env } = context;
   if (asJson) {
     terminal.note(jsonLine({ error: { code, message, hint: hint ?? null } }));
   } else {
-    const label = code === "CLI" || code === "UNEXPECTED" ? "" : ` (${code})`;
+    const label = silentCodes.has(code) ? "" : ` (${code})`;
     terminal.note(
       `${terminal.noteColors.red("error:")} ${message}${terminal.noteColors.dim(label)}`,
     );
@@ -65,15 +74,29 @@ function interruptOn(target: NodeJS.Process, controller: AbortController): void 
   }
 }
 
+/** Commands that must work whatever the profile file says: those that mend it, and plain help. */
+function readDefaults(argv: readonly string[], target: NodeJS.Process): CommandDefaults {
+  const [first] = commandWords(argv);
+  const isIndependent = first === undefined || first === "profile" || first.startsWith("complet");
+  if (isIndependent) {
+    try {
+      return commandDefaults(argv, target.env);
+    } catch {
+      return {};
+    }
+  }
+  return commandDefaults(argv, target.env);
+}
+
 async function execute(context: CommandContext, argv: readonly string[]): Promise<number> {
-  const asJson = argv.includes("--json");
+  const asJson = argv.includes("--json") || context.defaults.json === true;
   try {
-    await createProgram(context).parseAsync(argv, { from: "user" });
+    const program = await createProgram(context, { argv });
+    await program.parseAsync(argv, { from: "user" });
     return context.exitCode;
   } catch (error) {
     if (error instanceof CommanderError) {
-      // Help and version end with 0; everything else was a usage mistake that commander has printed.
-      return error.exitCode === 0 ? exitCodes.OK : exitCodes.USAGE;
+      return toldByCommander(context, error, argv.includes("--json"));
     }
     if (context.signal.aborted) {
       // The terminal shows ^C; the shell's prompt gets a line of its own.
@@ -84,18 +107,35 @@ async function execute(context: CommandContext, argv: readonly string[]): Promis
   }
 }
 
+/** Help and version end with 0; everything else was a usage mistake, which commander has printed for people. */
+function toldByCommander(context: CommandContext, error: CommanderError, asJson: boolean): number {
+  if (error.exitCode === 0) {
+    return exitCodes.OK;
+  }
+  if (asJson) {
+    const message = error.message.replace(/^error: /, "");
+    context.terminal.note(jsonLine({ error: { code: "USAGE", message, hint: null } }));
+  }
+  return exitCodes.USAGE;
+}
+
 /** Runs the command line of `target` and leaves its exit code there. */
 export async function run(target: NodeJS.Process): Promise<void> {
   const controller = new AbortController();
   leaveQuietlyWhenPipeCloses(target);
   interruptOn(target, controller);
-  const context: CommandContext = {
-    terminal: new Terminal(target, target.env),
-    env: target.env,
-    signal: controller.signal,
-    exitCode: exitCodes.OK,
-  };
-  target.exitCode = await execute(context, target.argv.slice(2));
+  const argv = target.argv.slice(2);
+  const terminal = new Terminal(target, target.env);
+  const base = { terminal, env: target.env, signal: controller.signal, exitCode: exitCodes.OK };
+  let defaults: CommandDefaults = {};
+  try {
+    defaults = readDefaults(argv, target);
+  } catch (error) {
+    const asJson = argv.includes("--json");
+    target.exitCode = await printError({ ...base, defaults }, error, asJson);
+    return;
+  }
+  target.exitCode = await execute({ ...base, defaults }, argv);
   // Standard input may keep the process alive when a command stopped reading it.
   target.stdin.unref?.();
 }

@@ -11,7 +11,11 @@ export type OutputStream = NodeJS.WritableStream & {
 };
 
 export interface TerminalStreams {
-  readonly stdin: NodeJS.ReadableStream & { readonly isTTY?: boolean | undefined };
+  readonly stdin: NodeJS.ReadableStream & {
+    readonly isTTY?: boolean | undefined;
+    /** Lets go of it, so that a read that waits ends. */
+    destroy?(): unknown;
+  };
   readonly stdout: OutputStream;
   readonly stderr: OutputStream;
 }

@@ -1,10 +1,10 @@
 // What all measurements share: their options, their output, and the CPU time of this process.
 
-import { type Command, Option } from "commander";
+import { type Command, InvalidArgumentError } from "commander";
 import type { CommandContext } from "../context.js";
 import { jsonLine } from "../format/json.js";
-import { jsonOption, type OutputOptions } from "../options.js";
-import { parseBytes, parsePositiveCount } from "../parse.js";
+import { addOptionalClientOptions, type OutputOptions } from "../options.js";
+import { parseBytes, parseDurationMs, parsePositiveCount } from "../parse.js";
 import { type BenchResult, type ReportExtras, reportText } from "./bench-result.js";
 
 export interface BenchOptions extends OutputOptions {
@@ -14,30 +14,41 @@ export interface BenchOptions extends OutputOptions {
   readonly size: number;
   readonly topic?: string;
   readonly partitions: number;
+  /** Milliseconds between lines while the load runs. */
+  readonly interval?: number;
 }
 
 export function addBenchOptions(command: Command, context: CommandContext): Command {
-  const bootstrap = new Option(
-    "-b, --bootstrap <url>",
-    "broker to measure; without it one is started in its own process",
-  );
-  const fromEnvironment = context.env["MILLRACE_BOOTSTRAP"];
-  if (fromEnvironment !== undefined && fromEnvironment !== "") {
-    bootstrap.default(fromEnvironment, `${fromEnvironment}, from MILLRACE_BOOTSTRAP`);
-  }
-  return command
+  command
     .option("-s, --size <bytes>", "bytes of a record's value", parseBytes, 100)
     .option(
       "-t, --topic <name>",
       "an existing topic, kept afterwards (default: a new one, removed)",
     )
+    .option(
+      "--interval <duration>",
+      "print a line so often while the load runs: 1s",
+      parseIntervalMs,
+    )
     .option("--partitions <n>", "partitions of the new topic", parsePositiveCount, 1)
     .option(
       "--data-dir <dir>",
       "where the started broker keeps its data; with --bootstrap, a directory on its disk",
-    )
-    .addOption(bootstrap)
-    .addOption(jsonOption("print one JSON object"));
+    );
+  return addOptionalClientOptions(command, context, {
+    bootstrap: "broker to measure; without it one is started in its own process",
+    json: "print one JSON object; with --interval before it one line for each interval",
+  });
+}
+
+const INTERVAL_MS_MIN = 50;
+
+function parseIntervalMs(text: string): number {
+  const interval = parseDurationMs(text);
+  if (interval < INTERVAL_MS_MIN) {
+    throw new InvalidArgumentError(`Expected ${INTERVAL_MS_MIN} ms or more.`);
+  }
+  return interval;
 }
 
 /** User and system time of this process, in seconds. */

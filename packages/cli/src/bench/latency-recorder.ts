@@ -21,6 +21,8 @@ export interface LatencyBucket {
 const HIGHEST_MICROS = 3_600_000_000;
 
 export class LatencyRecorder {
+  /** Told everything too: the recorder of an interval. */
+  also: LatencyRecorder | undefined;
   readonly #histogram: Histogram = build({
     bitBucketSize: 32,
     lowestDiscernibleValue: 1,
@@ -33,6 +35,7 @@ export class LatencyRecorder {
 
   /** `weight` records had this latency. */
   record(milliseconds: number, weight = 1): void {
+    this.also?.record(milliseconds, weight);
     const micros = Math.min(HIGHEST_MICROS, Math.max(1, Math.round(milliseconds * 1000)));
     this.#histogram.recordValueWithCount(micros, weight);
     const bucket = Math.min(31, Math.floor(Math.log2(micros)));

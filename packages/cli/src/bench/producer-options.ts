@@ -2,6 +2,7 @@
 
 import type { CompressionCodec } from "@millrace/runtime";
 import { type Command, Option } from "commander";
+import { compressionOption } from "../codec-option.js";
 import { type Acks, parseAcks, parseBytes, parseDurationMs, parsePositiveCount } from "../parse.js";
 
 export interface ProducerBenchOptions {
@@ -30,9 +31,5 @@ export function addProducerOptions(command: Command): Command {
       parseBytes,
       DEFAULT_WINDOW_BYTES,
     )
-    .addOption(
-      new Option("--compression <codec>", "compress batches")
-        .choices(["none", "gzip", "snappy", "lz4", "zstd"])
-        .default("none"),
-    );
+    .addOption(compressionOption());
 }

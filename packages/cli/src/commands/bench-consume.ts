@@ -14,6 +14,7 @@ import {
 import { type BenchResult, rates } from "../bench/bench-result.js";
 import { type BenchTarget, withBenchTarget } from "../bench/bench-target.js";
 import { type BenchTopic, withBenchTopic } from "../bench/bench-topic.js";
+import { IntervalReport } from "../bench/interval-report.js";
 import { LatencyRecorder } from "../bench/latency-recorder.js";
 import { ProduceLoad } from "../bench/load.js";
 import { RateSamples } from "../bench/rate-samples.js";
@@ -131,7 +132,14 @@ async function read(stage: Stage): Promise<ReadFigures> {
     );
   }
   const { terminal } = context;
-  const progress = new Progress({ terminal, label: "reading", total, format: formatCount });
+  const isHidden = options.interval !== undefined;
+  const progress = new Progress({
+    terminal,
+    label: "reading",
+    total,
+    format: formatCount,
+    isHidden,
+  });
   const samples = new RateSamples();
   const shares: Share[] = Array.from({ length: options.consumers }, (_, index) =>
     starts.flatMap((offset, partition) =>
@@ -152,7 +160,16 @@ async function read(stage: Stage): Promise<ReadFigures> {
   };
   try {
     const busy = shares.filter((share) => share.length > 0);
-    await Promise.all(busy.map((share) => readShare(stage, share, ends, onBatch)));
+    const report = new IntervalReport({
+      context,
+      intervalMs: options.interval,
+      json: options.json,
+      records: () => records,
+      recordBytes: options.size,
+    });
+    await report.during(() =>
+      Promise.all(busy.map((share) => readShare(stage, share, ends, onBatch))),
+    );
   } finally {
     progress.stop();
   }
@@ -214,6 +231,6 @@ export function benchConsumeCommand(context: CommandContext): Command {
   addBenchOptions(command, context);
   return addExamples(command, [
     "millrace bench consume --records 1000000 --size 100",
-    "millrace bench consume --topic orders --consumers 3 --json",
+    "millrace bench consume --topic orders --consumers 3 --interval 1s --json",
   ]);
 }

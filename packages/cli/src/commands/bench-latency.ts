@@ -17,6 +17,7 @@ import { type BenchTarget, withBenchTarget } from "../bench/bench-target.js";
 import { type BenchTopic, withBenchTopic } from "../bench/bench-topic.js";
 import { DiskBaseline } from "../bench/disk-baseline.js";
 import { EndToEnd } from "../bench/end-to-end.js";
+import { IntervalReport } from "../bench/interval-report.js";
 import { LatencyRecorder } from "../bench/latency-recorder.js";
 import { PacedLoad } from "../bench/paced-load.js";
 import { MARK_BYTES } from "../bench/payloads.js";
@@ -71,7 +72,17 @@ async function runParts(
     label: "measuring",
     total,
     format: formatCount,
+    isHidden: options.interval !== undefined,
   });
+  const report = new IntervalReport({
+    context,
+    intervalMs: options.interval,
+    json: options.json,
+    records: () => endToEnd.received,
+    recordBytes: options.size,
+    latencyName: "endToEndMs",
+  });
+  endToEnd.recorder.also = options.interval === undefined ? undefined : report.latencies;
   const baseline = target.directory === undefined ? undefined : DiskBaseline.open(target.directory);
   let records = 0;
   let brokerCpu: number | null = 0;
@@ -83,7 +94,7 @@ async function runParts(
       await baseline?.syncSlice(options.sliceMs, SYNC_BYTES, syncs);
       const clientBefore = clientCpuSeconds();
       const brokerBefore = await target.cpuSeconds();
-      records += await load.run(options.seconds / LOAD_PARTS);
+      records += await report.during(() => load.run(options.seconds / LOAD_PARTS));
       await endToEnd.caughtUp(already + records);
       const brokerAfter = await target.cpuSeconds();
       clientCpu += clientCpuSeconds() - clientBefore;
@@ -193,6 +204,6 @@ export function benchLatencyCommand(context: CommandContext): Command {
   addBenchOptions(command, context);
   return addExamples(command, [
     "millrace bench latency --rate 10000",
-    "millrace bench latency --rate 1000 --seconds 30 --size 1024 --json",
+    "millrace bench latency --rate 1000 --seconds 30 --size 1024 --interval 1s --json",
   ]);
 }

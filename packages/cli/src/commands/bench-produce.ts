@@ -14,6 +14,7 @@ import { type BenchTarget, withBenchTarget } from "../bench/bench-target.js";
 import { type BenchTopic, withBenchTopic } from "../bench/bench-topic.js";
 import { DiskBaseline } from "../bench/disk-baseline.js";
 import { EndToEnd } from "../bench/end-to-end.js";
+import { IntervalReport } from "../bench/interval-report.js";
 import { LatencyRecorder } from "../bench/latency-recorder.js";
 import { ProduceLoad } from "../bench/load.js";
 import { addProducerOptions, type ProducerBenchOptions } from "../bench/producer-options.js";
@@ -58,8 +59,11 @@ interface LoadFigures {
   readonly clientCpu: number;
 }
 
+/** @returns seconds it took */
+type RunLoad = (records: number) => Promise<number>;
+
 /** Parts of load between slices of disk. Nothing else happens while either runs. */
-async function runParts(stage: Stage, load: ProduceLoad): Promise<LoadFigures> {
+async function runParts(stage: Stage, run: RunLoad): Promise<LoadFigures> {
   const { options, target, topic } = stage;
   const baseline = target.directory === undefined ? undefined : DiskBaseline.open(target.directory);
   const diskParts: DiskPart[] = [];
@@ -71,7 +75,7 @@ async function runParts(stage: Stage, load: ProduceLoad): Promise<LoadFigures> {
     for (let part = 0; part < parts; part += 1) {
       const from = Math.floor((part * options.records) / parts);
       const to = Math.floor(((part + 1) * options.records) / parts);
-      const { seconds, brokerCpu, clientCpu } = await runPart(target, load, to - from);
+      const { seconds, brokerCpu, clientCpu } = await runPart(target, run, to - from);
       total.seconds += seconds;
       total.clientCpu += clientCpu;
       total.brokerCpu = brokerCpu === null ? null : (total.brokerCpu ?? 0) + brokerCpu;
@@ -93,12 +97,12 @@ async function runParts(stage: Stage, load: ProduceLoad): Promise<LoadFigures> {
 /** @returns the seconds it took, and CPU seconds */
 async function runPart(
   target: BenchTarget,
-  load: ProduceLoad,
+  run: RunLoad,
   records: number,
 ): Promise<{ seconds: number; brokerCpu: number | null; clientCpu: number }> {
   const clientBefore = clientCpuSeconds();
   const brokerBefore = await target.cpuSeconds();
-  const seconds = await load.run(records);
+  const seconds = await run(records);
   const brokerAfter = await target.cpuSeconds();
   const isKnown = brokerBefore !== undefined && brokerAfter !== undefined;
   return {
@@ -126,7 +130,14 @@ async function measure(stage: Stage): Promise<Measured> {
           consumers: options.consumers,
         });
   const total = options.records;
-  const progress = new Progress({ terminal, label: "producing", total, format: formatCount });
+  const isHidden = options.interval !== undefined;
+  const progress = new Progress({
+    terminal,
+    label: "producing",
+    total,
+    format: formatCount,
+    isHidden,
+  });
   let warmed = 0;
   const load = new ProduceLoad({
     ...options,
@@ -150,7 +161,16 @@ async function measure(stage: Stage): Promise<Measured> {
     acknowledgements.reset();
     endToEnd?.recorder.reset();
     samples.samples.length = 0;
-    const figures = await runParts(stage, load);
+    const report = new IntervalReport({
+      context,
+      intervalMs: options.interval,
+      json: options.json,
+      records: () => load.acknowledged,
+      recordBytes: options.size,
+      latencyName: "ackMs",
+    });
+    acknowledgements.also = options.interval === undefined ? undefined : report.latencies;
+    const figures = await runParts(stage, (records) => report.during(() => load.run(records)));
     await endToEnd?.caughtUp(load.acknowledged);
     const result = toResult(stage, figures, {
       acknowledgements,
@@ -233,6 +253,6 @@ export function benchProduceCommand(context: CommandContext): Command {
   return addExamples(command, [
     "millrace bench produce --records 1000000 --size 100",
     "millrace bench produce --size 1024 --json --data-dir /mnt/disk",
-    "millrace bench produce --bootstrap ws://127.0.0.1:9092 --producers 4",
+    "millrace bench produce --producers 4 --consumers 4 --partitions 4 --interval 1s",
   ]);
 }

@@ -22,7 +22,7 @@ import { jsonLine } from "../format/json.js";
 import { jsonRecord } from "../format/record-template.js";
 import { baseOffsetOfFile, readOffsetIndex, readTimeIndex } from "../log/index-file.js";
 import { type ScannedBatch, scanSegment } from "../log/segment-scan.js";
-import { addExamples, jsonOption, type OutputOptions } from "../options.js";
+import { addExamples, addJsonOption, type OutputOptions } from "../options.js";
 import { parsePositiveCount } from "../parse.js";
 
 interface DumpOptions extends OutputOptions {
@@ -151,8 +151,8 @@ export function logDumpCommand(context: CommandContext): Command {
     .addArgument(new Argument("<file>", "the file"))
     .option("--records", "show every record, not only the batches")
     .option("--max <n>", "stop after so many batches or entries", parsePositiveCount)
-    .addOption(jsonOption("one JSON object per line"))
     .action((path: string, options: DumpOptions) => dump(context, path, options));
+  addJsonOption(command, context, "one JSON object per line");
   return addExamples(command, [
     "millrace log dump ./millrace-data/orders-0/00000000000000000000.log --records",
     "millrace log dump ./millrace-data/orders-0/00000000000000000000.timeindex",

@@ -19,7 +19,7 @@ import {
   type PartitionReport,
   PartitionVerifier,
 } from "../log/verify.js";
-import { addExamples, jsonOption, type OutputOptions } from "../options.js";
+import { addExamples, addJsonOption, type OutputOptions } from "../options.js";
 
 const partitionColumns: readonly Column<PartitionReport>[] = [
   { title: "Partition", value: (row) => escapeControls(row.directory), isFlexible: true },
@@ -139,8 +139,8 @@ export function logVerifyCommand(context: CommandContext): Command {
   const command = new Command("verify")
     .description("check every batch and index of a data directory; exit code 1 when damaged")
     .addArgument(new Argument("<dir>", "a data directory, or one partition's directory in it"))
-    .addOption(jsonOption())
     .action((directory: string, options: OutputOptions) => verify(context, directory, options));
+  addJsonOption(command, context);
   return addExamples(command, [
     "millrace log verify ./millrace-data",
     "millrace log verify ./millrace-data/orders-0 --json",

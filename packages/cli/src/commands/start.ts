@@ -16,7 +16,7 @@ import { Command, Option } from "commander";
 import { CliError, describeError } from "../cli-error.js";
 import type { CommandContext } from "../context.js";
 import { jsonLine } from "../format/json.js";
-import { addExamples, DEFAULT_BOOTSTRAP, jsonOption } from "../options.js";
+import { addExamples, addJsonOption, DEFAULT_BOOTSTRAP } from "../options.js";
 
 /** Like the server's own bin: the file may also be named in the environment. */
 const CONFIG_FILE_VARIABLE = "MILLRACE_CONFIG_FILE";
@@ -54,6 +54,7 @@ async function readSettings(
 function startError(error: unknown): CliError {
   const described = describeError(error);
   return new CliError(described.message, {
+    code: described.code,
     exitCode: serverExitCodeOf(error),
     hint: described.code === "UNEXPECTED" ? undefined : described.hint,
     cause: error,
@@ -141,9 +142,11 @@ export function startCommand(context: CommandContext): Command {
   for (const option of serverOptions) {
     command.addOption(commanderOption(option));
   }
-  command
-    .addOption(jsonOption('print {"event":"listening","url":...} on one line when it serves'))
-    .action((values: Record<string, unknown>) => start(context, values));
+  addJsonOption(
+    command,
+    context,
+    'print {"event":"listening","url":...} on one line when it serves',
+  ).action((values: Record<string, unknown>) => start(context, values));
   return addExamples(command, [
     "millrace start",
     "millrace start --port 0 --json --data-dir /var/lib/millrace",

@@ -1,10 +1,9 @@
 // `millrace topics delete NAME...`: for good, so it asks on a terminal and wants `--yes` elsewhere.
 
-import { createInterface } from "node:readline/promises";
 import { Admin } from "@millrace/client-admin";
 import { Argument, Command } from "commander";
-import { usageError } from "../cli-error.js";
 import { withClient } from "../client.js";
+import { confirm } from "../confirm.js";
 import type { CommandContext } from "../context.js";
 import { exitCodes } from "../exit-codes.js";
 import { jsonText } from "../format/json.js";
@@ -18,36 +17,6 @@ import {
 
 interface DeleteOptions extends ClientOptions, OutputOptions {
   readonly yes?: boolean;
-}
-
-/** True when the person at the keyboard typed y or yes. */
-async function confirm(context: CommandContext, question: string): Promise<boolean> {
-  const { terminal, signal } = context;
-  if (!terminal.isInteractive) {
-    throw usageError("Deleting needs a confirmation.", "Add --yes to delete without being asked.");
-  }
-  const prompt = createInterface({
-    input: terminal.streams.stdin,
-    output: terminal.streams.stderr,
-  });
-  const interrupt = new AbortController();
-  // readline takes Ctrl-C for itself while it asks.
-  prompt.once("SIGINT", () => interrupt.abort());
-  prompt.once("close", () => interrupt.abort());
-  try {
-    const answer = await prompt.question(`${question} [y/N] `, {
-      signal: AbortSignal.any([signal, interrupt.signal]),
-    });
-    return /^y(?:es)?$/i.test(answer.trim());
-  } catch (error) {
-    if (interrupt.signal.aborted || signal.aborted) {
-      terminal.note("");
-      return false;
-    }
-    throw error;
-  } finally {
-    prompt.close();
-  }
 }
 
 async function deleteTopics(

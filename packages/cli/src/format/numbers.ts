@@ -54,3 +54,7 @@ export function formatTimestamp(timestampMs: number): string {
   }
   return new Date(timestampMs).toISOString();
 }
+
+/** `1 record`, `2,000 records`. */
+export const counted = (count: number, noun: string): string =>
+  `${formatCount(count)} ${noun}${count === 1 ? "" : "s"}`;

@@ -13,6 +13,8 @@ export interface ProgressOptions {
   readonly format?: (value: number) => string;
   /** Nothing appears before this. Default 1000. */
   readonly delayMs?: number;
+  /** Other lines are printed meanwhile: no bar. */
+  readonly isHidden?: boolean;
 }
 
 const BAR_WIDTH = 28;
@@ -33,7 +35,7 @@ export class Progress {
   update(value: number, note = ""): void {
     this.#value = value;
     this.#note = note;
-    if (this.#isStopped || !this.#options.terminal.showsProgress) {
+    if (this.#isStopped || this.#options.isHidden || !this.#options.terminal.showsProgress) {
       return;
     }
     if (this.#bar === undefined) {

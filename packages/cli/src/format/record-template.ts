@@ -121,7 +121,15 @@ export function jsonRecord(record: PrintableRecord): JsonRecord {
   };
 }
 
-/** `value`, `json`, or a template; a template without a line end gets none. */
+const namedTemplates: Readonly<Record<string, string>> = {
+  value: "%v\\n",
+  "key-value": "%k\\t%v\\n",
+  long: "%d  %p@%o  %k  %v  %h\\n",
+};
+
+export const formatNames = "value, key-value, long, json";
+
+/** `value`, `key-value`, `long`, `json`, or a template; a template without a line end gets none. */
 export function compileRecordFormat(format: string, options: RecordFormatOptions): RecordFormat {
   if (format === "json") {
     // JSON escapes control characters by itself, except DEL and the C1 range.
@@ -133,8 +141,6 @@ export function compileRecordFormat(format: string, options: RecordFormatOptions
       },
     };
   }
-  if (format === "value") {
-    return compileTemplate("%v\\n", options);
-  }
-  return compileTemplate(format, options);
+  const named = Object.hasOwn(namedTemplates, format) ? namedTemplates[format] : undefined;
+  return compileTemplate(named ?? format, options);
 }

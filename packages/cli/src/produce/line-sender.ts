@@ -5,14 +5,14 @@ import type { Producer, ProducerRecord } from "@millrace/client-producer";
 
 const CHUNK_LINES = 500;
 const CHUNKS_IN_FLIGHT_MAX = 32;
-/** A chunk also leaves when so many characters wait in it. */
-const CHUNK_CHARACTERS = 256 * 1024;
+/** A chunk also leaves when so many bytes wait in it. */
+const CHUNK_BYTES = 256 * 1024;
 /** ... or when lines come slowly. */
 const IDLE_MS = 20;
 
 export interface LineSenderOptions {
   readonly producer: Producer;
-  readonly toRecord: (line: string) => ProducerRecord;
+  readonly toRecord: (line: Buffer) => ProducerRecord;
   readonly signal: AbortSignal;
 }
 
@@ -21,7 +21,7 @@ export class LineSender {
   readonly #inFlight = new Set<Promise<void>>();
   readonly perPartition = new Map<number, number>();
   #chunk: ProducerRecord[] = [];
-  #chunkCharacters = 0;
+  #chunkBytes = 0;
   #idleTimer: NodeJS.Timeout | undefined;
   #failure: unknown;
   handedIn = 0;
@@ -32,12 +32,12 @@ export class LineSender {
   }
 
   /** Waits while too much is on its way. @throws what sending an earlier line threw */
-  async add(line: string): Promise<void> {
+  async add(line: Buffer): Promise<void> {
     this.#throwFailure();
     this.#chunk.push(this.#options.toRecord(line));
-    this.#chunkCharacters += line.length;
+    this.#chunkBytes += line.length;
     this.handedIn += 1;
-    if (this.#chunk.length >= CHUNK_LINES || this.#chunkCharacters >= CHUNK_CHARACTERS) {
+    if (this.#chunk.length >= CHUNK_LINES || this.#chunkBytes >= CHUNK_BYTES) {
       this.#send();
       while (this.#inFlight.size >= CHUNKS_IN_FLIGHT_MAX) {
         await Promise.race(this.#inFlight);
@@ -62,7 +62,7 @@ export class LineSender {
     }
     const chunk = this.#chunk;
     this.#chunk = [];
-    this.#chunkCharacters = 0;
+    this.#chunkBytes = 0;
     const sending = this.#sendChunk(chunk).finally(() => this.#inFlight.delete(sending));
     this.#inFlight.add(sending);
   }
