@@ -1,9 +1,17 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { readBatchHeader } from "@millrace/protocol";
 import { describe, expect, it } from "vitest";
 import { LogTail, TailCache } from "./tail-cache.js";
 import { batchOf } from "./testdata/harness.js";
 
 const MESSAGE_BYTES = 1024 * 1024;
+
+/** V8's own, which Node only hides. */
+function collectGarbage(): void {
+  setFlagsFromString("--expose-gc");
+  (runInNewContext("gc") as () => void)();
+}
 
 /** A tail for every batch, as when one message brings batches for many partitions, or junk beside them. */
 function hold(cache: TailCache, buffers: readonly ArrayBuffer[]): LogTail[] {
@@ -56,5 +64,18 @@ describe("the tail cache", () => {
       Array.from({ length: 10_000 }, () => shared),
     );
     expect(heldCount(tails)).toBeLessThan(MESSAGE_BYTES / 256);
+  });
+
+  it("lets go of the memory of what it dropped", async () => {
+    const cache = new TailCache(4.5 * MESSAGE_BYTES);
+    const buffers = Array.from({ length: 50 }, () => new ArrayBuffer(MESSAGE_BYTES));
+    const references = buffers.map((buffer) => new WeakRef(buffer));
+    const tails = hold(cache, buffers.splice(0));
+    // A reference that was made in this turn of the event loop still counts until its end.
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    collectGarbage();
+    const aliveCount = references.filter((reference) => reference.deref() !== undefined).length;
+    expect(aliveCount).toBeLessThan(10);
+    expect(heldCount(tails)).toBe(4);
   });
 });

@@ -26,7 +26,8 @@ const BATCH_OVERHEAD_BYTES = 512;
 
 export class TailCache {
   readonly #maxBytes: number;
-  #queue: CachedBatch[] = [];
+  /** Oldest first; undefined before `#head`, or what was dropped would stay in memory until the next compaction. */
+  #queue: (CachedBatch | undefined)[] = [];
   #head = 0;
   #sizeBytes = 0;
   /** How many cached batches are views of each buffer. */
@@ -47,7 +48,8 @@ export class TailCache {
     this.#queue.push({ tail, lastOffset: batch.header.lastOffset, buffer });
     this.#hold(buffer);
     while (this.#sizeBytes > this.#maxBytes && this.#head < this.#queue.length) {
-      const oldest = this.#queue[this.#head++] as CachedBatch;
+      const oldest = this.#queue[this.#head] as CachedBatch;
+      this.#queue[this.#head++] = undefined;
       this.#release(oldest.buffer);
       oldest.tail.dropThrough(oldest.lastOffset);
     }
@@ -60,7 +62,7 @@ export class TailCache {
   /** A tail is gone, with all it held. */
   forget(tail: LogTail): void {
     const kept: CachedBatch[] = [];
-    for (const cached of this.#queue.slice(this.#head)) {
+    for (const cached of this.#queue.slice(this.#head) as CachedBatch[]) {
       if (cached.tail === tail) {
         this.#release(cached.buffer);
       } else {
