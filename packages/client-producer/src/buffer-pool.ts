@@ -1,8 +1,11 @@
 // The producer's memory: how many bytes of records it holds, and the line of those who wait for room. First come,
-// first served: a small record never overtakes a large one. Counts only; the bytes are in the batches.
+// first served: a small record never overtakes a large one, and nobody gets between the records of one call.
+// Counts only; the bytes are in the batches.
 
 export interface BufferWaiter {
   readonly bytes: number;
+  /** It follows the record that has just left the line, and belongs to the same call: it waits in front. */
+  readonly isNextOfCall: boolean;
   /** Monotonic time at which waiting ends without room. */
   readonly deadlineMs: number;
   /** There is room, and it has been reserved. */
@@ -13,6 +16,8 @@ export interface BufferWaiter {
 export class BufferPool {
   readonly capacityBytes: number;
   readonly #waiters = new Set<BufferWaiter>();
+  /** They wait before all others. More than one only when the waits of several calls ended at once. */
+  readonly #front: BufferWaiter[] = [];
   #usedBytes = 0;
 
   constructor(capacityBytes: number) {
@@ -24,12 +29,13 @@ export class BufferPool {
   }
 
   get waiterCount(): number {
-    return this.#waiters.size;
+    return this.#front.length + this.#waiters.size;
   }
 
-  /** Reserves `bytes` unless there is no room, or somebody waits already. A lone record always fits. */
-  tryReserve(bytes: number): boolean {
-    if (this.#waiters.size > 0 || !this.#fits(bytes)) {
+  /** Reserves `bytes` unless there is no room, or somebody waits in front of it. A lone record always fits. */
+  tryReserve(bytes: number, isNextOfCall = false): boolean {
+    const isFirst = this.#front.length === 0 && (isNextOfCall || this.#waiters.size === 0);
+    if (!isFirst || !this.#fits(bytes)) {
       return false;
     }
     this.#usedBytes += bytes;
@@ -37,12 +43,16 @@ export class BufferPool {
   }
 
   wait(waiter: BufferWaiter): void {
-    this.#waiters.add(waiter);
+    if (waiter.isNextOfCall) {
+      this.#front.push(waiter);
+    } else {
+      this.#waiters.add(waiter);
+    }
   }
 
   /** Leaves the line. Those behind may now fit. */
   cancel(waiter: BufferWaiter): void {
-    if (this.#waiters.delete(waiter)) {
+    if (this.#remove(waiter)) {
       this.#admitWaiters();
     }
   }
@@ -54,35 +64,56 @@ export class BufferPool {
 
   /** Ends the wait of those whose time is over. */
   expire(nowMs: number): void {
-    for (const waiter of [...this.#waiters]) {
-      if (waiter.deadlineMs <= nowMs) {
-        this.#waiters.delete(waiter);
+    for (const waiter of [...this.#front, ...this.#waiters]) {
+      if (waiter.deadlineMs <= nowMs && this.#remove(waiter)) {
         waiter.expire();
       }
     }
     this.#admitWaiters();
   }
 
-  /** When the first wait ends; undefined when nobody waits. All wait equally long, so the first in line is next. */
+  /** When the first wait ends; undefined when nobody waits. Within a line all wait equally long. */
   nextDeadlineMs(): number | undefined {
-    for (const waiter of this.#waiters) {
-      return waiter.deadlineMs;
+    const front = this.#front[0]?.deadlineMs;
+    for (const { deadlineMs } of this.#waiters) {
+      return front === undefined ? deadlineMs : Math.min(front, deadlineMs);
     }
-    return undefined;
+    return front;
   }
 
   #fits(bytes: number): boolean {
     return this.#usedBytes + bytes <= this.capacityBytes || this.#usedBytes === 0;
   }
 
+  #remove(waiter: BufferWaiter): boolean {
+    const index = this.#front.indexOf(waiter);
+    if (index >= 0) {
+      this.#front.splice(index, 1);
+      return true;
+    }
+    return this.#waiters.delete(waiter);
+  }
+
   #admitWaiters(): void {
+    this.#admitFront();
     for (const waiter of this.#waiters) {
-      if (!this.#fits(waiter.bytes)) {
+      if (this.#front.length > 0 || !this.#fits(waiter.bytes)) {
         return;
       }
       this.#waiters.delete(waiter);
       this.#usedBytes += waiter.bytes;
       waiter.admit();
+      this.#admitFront();
+    }
+  }
+
+  #admitFront(): void {
+    let first = this.#front[0];
+    while (first !== undefined && this.#fits(first.bytes)) {
+      this.#front.shift();
+      this.#usedBytes += first.bytes;
+      first.admit();
+      first = this.#front[0];
     }
   }
 }

@@ -72,3 +72,22 @@ export function deliveryError(failure: DeliveryFailure): MillraceError {
     details: partition === undefined ? { topic, definite } : { topic, partition, definite },
   });
 }
+
+/** The producer takes nothing more. */
+export function closedError(topic: string): MillraceError {
+  return deliveryError({
+    code: "CLOSED",
+    message: "the producer is closed",
+    definite: true,
+    topic,
+  });
+}
+
+export function abortedError(topic: string, definite: boolean): MillraceError {
+  return deliveryError({
+    code: "ABORTED",
+    message: "the caller's signal aborted send",
+    definite,
+    topic,
+  });
+}

@@ -310,6 +310,41 @@ describe("Producer", () => {
     expect(producer.metrics().bufferUsedBytes).toBe(0);
   });
 
+  it("lets no later call between the records of one list that waits for the topic", async () => {
+    const { cluster, producer } = create();
+    const list = producer.send(["a", "b", "c"].map(record));
+    const single = producer.send(record("d"));
+    await Promise.all([list, single]);
+    expect(cluster.log).toEqual(["a", "b", "c", "d"]);
+  });
+
+  it("lets no later call between the records of one list that waits for room", async () => {
+    const { cluster, producer } = await createWarm({ bufferBytes: 1_024, batchBytes: 512 });
+    const values = Array.from({ length: 12 }, (_, index) => `${index}`.padStart(300, "0"));
+    const first = producer.send(values.slice(0, 5).map(record));
+    const second = producer.send(record(values[5] ?? ""));
+    const third = producer.send(values.slice(6, 11).map(record));
+    const fourth = producer.send(record(values[11] ?? ""));
+    await settle();
+    expect(producer.metrics().bufferUsedBytes).toBeLessThanOrEqual(1_024);
+    cluster.isHolding = false;
+    for (const held of cluster.held) {
+      held.answer();
+    }
+    await Promise.all([first, second, third, fourth]);
+    expect(cluster.log).toEqual(["warm", ...values]);
+    expect(producer.metrics()).toMatchObject({ bufferUsedBytes: 0, waitingSends: 0 });
+  });
+
+  it("keeps the order of each topic's records when one list names several topics", async () => {
+    const { cluster, producer } = create();
+    const list = producer.send([record("a"), { topic: "nope", value: "x" }, record("b")]);
+    const single = producer.send(record("c"));
+    await expect(list).rejects.toMatchObject({ details: { failed: 1, acknowledged: 2 } });
+    await single;
+    expect(cluster.log).toEqual(["a", "b", "c"]);
+  });
+
   it("gives up waiting for room after maxBlockMs", async () => {
     const { cluster, producer } = await createWarm({
       bufferBytes: 1_024,

@@ -11,7 +11,8 @@ import { Accumulator } from "./accumulator.js";
 import { BatchBuffers } from "./batch-buffers.js";
 import { BufferPool } from "./buffer-pool.js";
 import type { ClusterPort } from "./cluster-port.js";
-import { deliveryError } from "./delivery-errors.js";
+import { abortedError, closedError, deliveryError } from "./delivery-errors.js";
+import { ListHandIn, type ListHandInOptions, type ListPart, partsByTopic } from "./list-hand-in.js";
 import { createPartitioner, type Partitioner } from "./partitioner.js";
 import type { ProducerBatch } from "./producer-batch.js";
 import {
@@ -276,49 +277,24 @@ export class Producer implements AsyncDisposable {
       bulk.refuse(records.length, error(first.topic, true));
       return bulk.promise;
     }
-    const handIn = this.#handIn(records, bulk, signal);
-    this.#handIns.add(handIn);
-    void handIn.finally(() => this.#handIns.delete(handIn));
+    const calledAtMs = this.#client.runtime.clock.nowMs();
+    for (const part of partsByTopic(records)) {
+      this.#handIn({ ...part, calledAtMs, bulk, signal });
+    }
     return bulk.promise;
   }
 
-  /** Hands in one record after the other, waiting where the buffer is full. Never rejects. */
-  async #handIn(
-    records: readonly ProducerRecord[],
-    bulk: BulkSend,
-    signal: AbortSignalLike | undefined,
-  ): Promise<void> {
-    const calledAtMs = this.#client.runtime.clock.nowMs();
-    for (const [index, record] of records.entries()) {
-      if (signal?.aborted === true) {
-        bulk.refuse(records.length - index, abortedError(record.topic, true));
-        return;
-      }
-      let isDecided = false;
-      let decided = (): void => {};
-      const decide = (): void => {
-        isDecided = true;
-        decided();
-      };
-      this.#intake.submit({
-        record,
-        calledAtMs,
-        appended: (batch, timestamp) => {
-          this.#metrics.recordBuffered();
-          bulk.appended(index, batch, timestamp);
-          decide();
-        },
-        refused: (error) => {
-          bulk.refuse(1, error);
-          decide();
-        },
-      });
-      if (!isDecided) {
-        await new Promise<void>((resolve) => {
-          decided = resolve;
-        });
-      }
-    }
+  #handIn(list: Pick<ListHandInOptions, "calledAtMs" | "bulk" | "signal"> & ListPart): void {
+    const handIn = new Promise<void>((onDone) => {
+      new ListHandIn({
+        ...list,
+        intake: this.#intake,
+        onBuffered: () => this.#metrics.recordBuffered(),
+        onDone,
+      }).run();
+    });
+    this.#handIns.add(handIn);
+    void handIn.finally(() => this.#handIns.delete(handIn));
   }
 
   #batchClosed(batch: ProducerBatch): void {
@@ -356,22 +332,4 @@ function isList(
   input: ProducerRecord | readonly ProducerRecord[],
 ): input is readonly ProducerRecord[] {
   return Array.isArray(input);
-}
-
-function closedError(topic: string): MillraceError {
-  return deliveryError({
-    code: "CLOSED",
-    message: "the producer is closed",
-    definite: true,
-    topic,
-  });
-}
-
-function abortedError(topic: string, definite: boolean): MillraceError {
-  return deliveryError({
-    code: "ABORTED",
-    message: "the caller's signal aborted send",
-    definite,
-    topic,
-  });
 }

@@ -38,6 +38,11 @@ export interface Submission {
   readonly record: ProducerRecord;
   /** When `send` was called: the record's timestamp, unless it has one. */
   readonly calledAtMs: number;
+  /**
+   * The record follows another of the same call and topic, and is submitted within that one's `appended` or
+   * `refused`, or right after: it takes its place in line, in front of all later calls.
+   */
+  readonly isNextOfCall?: boolean | undefined;
   /** The record is the last one in `batch` so far. */
   appended(batch: ProducerBatch, timestamp: number): void;
   /** The record was not buffered, and never will be. */
@@ -46,6 +51,8 @@ export interface Submission {
 
 interface Line {
   readonly submissions: Set<Submission>;
+  /** Known: the line is being emptied. Only what belongs to the calls in it still comes, and does not wait. */
+  outcome: TopicMetadata | MillraceError | undefined;
 }
 
 export class RecordIntake {
@@ -74,6 +81,10 @@ export class RecordIntake {
       return;
     }
     const line = this.#lines.get(topic);
+    if (line?.outcome !== undefined) {
+      this.#decide(submission, line.outcome);
+      return;
+    }
     if (line !== undefined) {
       this.#enterLine(line, submission);
       return;
@@ -83,7 +94,7 @@ export class RecordIntake {
       this.#place(submission, metadata);
       return;
     }
-    const newLine: Line = { submissions: new Set() };
+    const newLine: Line = { submissions: new Set(), outcome: undefined };
     this.#lines.set(topic, newLine);
     this.#enterLine(newLine, submission);
     void this.#resolveTopic(topic, newLine);
@@ -153,18 +164,23 @@ export class RecordIntake {
     } catch (error) {
       outcome = topicError(topic, error);
     }
-    // New calls wait no longer in this line, but behind those in it: they are placed before anything else runs.
-    this.#lines.delete(topic);
+    line.outcome = outcome;
     for (const submission of line.submissions) {
       line.submissions.delete(submission);
-      if (outcome instanceof Error) {
-        submission.refused(outcome);
-      } else {
-        this.#place(submission, outcome);
-      }
+      this.#decide(submission, outcome);
       if (!this.#waitingForRoom.has(submission)) {
         this.#left(submission);
       }
+    }
+    // All of this was one step: calls made from now on come behind those that were in the line.
+    this.#lines.delete(topic);
+  }
+
+  #decide(submission: Submission, outcome: TopicMetadata | MillraceError): void {
+    if (outcome instanceof Error) {
+      submission.refused(outcome);
+    } else {
+      this.#place(submission, outcome);
     }
   }
 
@@ -181,7 +197,7 @@ export class RecordIntake {
       if (topic.maxMessageBytes > 0 && bytes + RECORD_BATCH_HEADER_BYTES > topic.maxMessageBytes) {
         assertFits(input, topic);
       }
-      if (this.#options.pool.tryReserve(bytes)) {
+      if (this.#options.pool.tryReserve(bytes, submission.isNextOfCall)) {
         this.#append(submission, input, { topic, bytes });
       } else {
         this.#waitForRoom(submission, input, { topic, bytes });
@@ -234,6 +250,7 @@ export class RecordIntake {
     }
     const waiter: BufferWaiter = {
       bytes: place.bytes,
+      isNextOfCall: submission.isNextOfCall === true,
       deadlineMs: clock.monotonicMs() + maxBlockMs,
       admit: () => {
         this.#waitingForRoom.delete(submission);
