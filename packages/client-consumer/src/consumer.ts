@@ -25,6 +25,7 @@ import { BatchIteration, RecordIteration } from "./iterators.js";
 import { queryOffsets } from "./offset-query.js";
 import type { PartitionState, StartPosition } from "./partition-state.js";
 import { PrefetchBuffer } from "./prefetch-buffer.js";
+import { type RecordHandler, Run, type RunOptions } from "./run.js";
 import { Subscription } from "./subscription.js";
 
 /** With a client that others use too (`client`), or with one of its own (`runtime` and `bootstrap`). */
@@ -62,6 +63,7 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, AsyncDisposable 
   readonly #subscription: Subscription;
   readonly #fetcher: Fetcher;
   readonly #readyWaiters: { resolve(): void; reject(error: MillraceError): void }[] = [];
+  #run: { readonly run: Run; readonly done: Promise<void> } | undefined;
   #hasStarted = false;
   #fatalError: MillraceError | undefined;
   #closing: Promise<void> | undefined;
@@ -117,6 +119,39 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, AsyncDisposable 
   }
 
   /**
+   * Calls `handler` for each record, `concurrency` of them at a time, in order per partition or per key. A record is
+   * processed when its handler has returned and all before it in its partition are processed: `processedPosition`
+   * never passes a record that is not. Reads ahead no further than a bounded number of records and bytes.
+   *
+   * Ends with the first error of a handler, once the other running handlers are done; the next loop or run begins at
+   * the processed position, so that records whose handlers finished out of turn come again. Resolves when
+   * `options.signal` aborts, or at `close()`, which waits for running handlers (so a handler must not await it).
+   * @throws MillraceError `INVALID_CONFIG_VALUE`, `INVALID_ARGUMENT` while a loop is under way, what ends a loop
+   */
+  async run(handler: RecordHandler, options: RunOptions = {}): Promise<void> {
+    const run = new Run(
+      {
+        delivery: this.#delivery,
+        maxPendingBytes: this.#config.maxPartitionBytes,
+        rewind: (state) => this.#rewind(state),
+      },
+      handler,
+      options,
+    );
+    const done = run.execute();
+    if (this.#run !== undefined) {
+      // Refused: one at a time.
+      return done;
+    }
+    this.#run = { run, done };
+    try {
+      await done;
+    } finally {
+      this.#run = undefined;
+    }
+  }
+
+  /**
    * Resolves when every partition's start is known: with `from: "latest"`, records sent after that are read.
    * @throws MillraceError `UNKNOWN_TOPIC_OR_PARTITION` and other fatal errors; `CLOSED`
    */
@@ -167,6 +202,7 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, AsyncDisposable 
     }
     this.#fetcher.interrupt();
     this.#delivery.notify();
+    this.#run?.run.wake();
   }
 
   /** Hands out nothing more of these partitions (default: of any) until `resume`; what was fetched is kept. */
@@ -174,6 +210,7 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, AsyncDisposable 
     for (const { topic, partition } of partitions) {
       this.#subscription.state(topic, partition).isPaused = true;
     }
+    this.#run?.run.wake();
   }
 
   /** Undoes `pause`; without an argument for all partitions. */
@@ -183,6 +220,7 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, AsyncDisposable 
     }
     this.#fetcher.interrupt();
     this.#delivery.notify();
+    this.#run?.run.wake();
   }
 
   /** Partitions that are paused. */
@@ -223,7 +261,7 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, AsyncDisposable 
     });
   }
 
-  /** Ends every loop and all fetching, and lets go of the client if it is the consumer's own. Twice is fine. */
+  /** Ends every loop and all fetching, waits for the handlers of `run`, and lets go of the client if it is the consumer's own. Twice is fine. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -235,6 +273,9 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, AsyncDisposable 
 
   async #close(): Promise<void> {
     this.#delivery.close();
+    this.#run?.run.end();
+    // What a handler threw is told to whoever called `run`.
+    await this.#run?.done.catch(() => {});
     this.#fetcher.close();
     this.#subscription.close();
     const error = new MillraceError("CLOSED", "the consumer is closed");
@@ -259,6 +300,13 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, AsyncDisposable 
     state.restart(start);
     if (!state.isStarted) {
       this.#subscription.update();
+    }
+  }
+
+  #rewind(state: PartitionState): void {
+    if (this.#closing === undefined) {
+      this.#restart(state, { offset: state.processedPosition });
+      this.#fetcher.interrupt();
     }
   }
 

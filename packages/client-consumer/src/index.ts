@@ -14,3 +14,4 @@ export type { AssignedPartition, ConsumerOptions } from "./consumer-config.js";
 export { ConsumerRecord } from "./consumer-record.js";
 export type { IterationOptions } from "./delivery.js";
 export type { StartPosition } from "./partition-state.js";
+export type { RecordHandler, RunOptions } from "./run.js";
