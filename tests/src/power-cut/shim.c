@@ -214,12 +214,15 @@ static ssize_t wrote(int fd, const struct iovec *data, int count, ssize_t result
   if (result > 0) {
     int saved = errno;
     char *path = path_of(fd);
-    if (path != NULL) {
-      uint64_t at = offset >= 0 ? (uint64_t)offset
-                                : (uint64_t)(syscall(SYS_lseek, fd, 0, SEEK_CUR) - (long)result);
-      append(OPERATION_WRITE, fd, path, data, count, (size_t)result, at);
-      free(path);
+    long end = offset >= 0 || path == NULL ? 0 : syscall(SYS_lseek, fd, 0, SEEK_CUR);
+    if (end < 0) {
+      /* Not a file any more: the number went to a socket or a pipe behind our back. */
+      remember(fd, NULL);
+    } else if (path != NULL) {
+      append(OPERATION_WRITE, fd, path, data, count, (size_t)result,
+             offset >= 0 ? (uint64_t)offset : (uint64_t)(end - (long)result));
     }
+    free(path);
     errno = saved;
   }
   return result;
