@@ -63,6 +63,11 @@ const systemExitCodes: Partial<Record<string, ExitCode>> = {
   EADDRINUSE: exitCodes.CANNOT_WRITE,
   ENOSPC: exitCodes.CANNOT_WRITE,
   EROFS: exitCodes.CANNOT_WRITE,
+  NOT_FOUND: exitCodes.NO_INPUT,
+  PERMISSION_DENIED: exitCodes.NO_INPUT,
+  LOCKED: exitCodes.CANNOT_WRITE,
+  STORAGE_FULL: exitCodes.CANNOT_WRITE,
+  IO_ERROR: exitCodes.DISK_FAILED,
 };
 
 const systemHints: Partial<Record<string, string>> = {
@@ -73,6 +78,9 @@ const systemHints: Partial<Record<string, string>> = {
   EADDRINUSE: "Another program listens there; choose another with --port.",
   ADDRESS_IN_USE: "Another program listens there; choose another with --port.",
   ADDRESS_NOT_AVAILABLE: "This machine has no such address; check --host.",
+  NOT_FOUND: "Check the path.",
+  PERMISSION_DENIED: "Check who may read and write it.",
+  STORAGE_FULL: "The disk is full; free some space.",
   LOCKED: "Another broker uses this directory; stop it, or choose another with --data-dir.",
   ENOSPC: "The disk is full; free some space.",
 };

@@ -242,6 +242,52 @@ describe("millrace log", () => {
     expect((await millrace(["log", "dump", segment])).code).toBe(1);
   });
 
+  it("repairs what it found: a dry run first, never beside a running broker, no other offset moves", async () => {
+    const data = join(directory, "repaired");
+    const first = await startBroker(data);
+    await millrace(["topics", "create", "t", "-b", first.url]);
+    for (const input of ["zero\n", "one\n", "two\n"]) {
+      await millrace(["produce", "t", "-b", first.url], { input });
+    }
+    await first.stop();
+    const segment = join(data, "t-0", "00000000000000000000.log");
+    const bytes = await readFile(segment);
+    const batchBytes = 12 + bytes.readInt32BE(8);
+    // The magic byte of the second batch; the indexes are hints that the next start would not need.
+    bytes[batchBytes + 16] = 9;
+    await writeFile(segment, bytes);
+    for (const suffix of [".index", ".timeindex", ".index-state"]) {
+      await rm(segment.replace(".log", suffix), { force: true });
+    }
+    const second = await startBroker(data);
+    const repair = ["log", "repair", data, "--topic-partition", "t-0"];
+    const state = await millrace(["topics", "describe", "t", "-b", second.url]);
+    expect(state.stdout).toContain("quarantined");
+    expect((await millrace([...repair, "--apply", "--yes"])).code).toBe(73);
+    await second.stop();
+    const planned = await millrace([...repair, "--json"]);
+    expect(planned.code).toBe(1);
+    expect(JSON.parse(planned.stdout)).toMatchObject({
+      applied: false,
+      lostOffsets: 1,
+      ranges: [{ position: batchBytes, firstOffset: 1, lastOffset: 1 }],
+    });
+    expect((await millrace([...repair, "--apply"])).code).toBe(64);
+    const done = await millrace([...repair, "--apply", "--yes", "--json"]);
+    expect(done.code).toBe(0);
+    const { ranges } = JSON.parse(done.stdout) as {
+      ranges: { savedAs: string; sizeBytes: number }[];
+    };
+    const saved = await readFile(join(data, ranges[0]?.savedAs ?? ""));
+    expect(saved).toEqual(bytes.subarray(batchBytes, batchBytes + (ranges[0]?.sizeBytes ?? 0)));
+    expect((await millrace(["log", "verify", data])).code).toBe(0);
+    const third = await startBroker(data);
+    await millrace(["produce", "t", "-b", third.url], { input: "three\n" });
+    const read = ["consume", "t", "-b", third.url, "--from", "earliest", "--until-end"];
+    expect((await millrace([...read, "-f", "%o %v\\n"])).stdout).toBe("0 zero\n2 two\n3 three\n");
+    await third.stop();
+  });
+
   it("ends with 66 where there is nothing to read", async () => {
     expect((await millrace(["log", "verify", join(directory, "nothing")])).code).toBe(66);
     expect((await millrace(["log", "dump", join(directory, "nothing.log")])).code).toBe(66);
@@ -275,6 +321,22 @@ describe("millrace bench", () => {
       diskRatio: expect.any(Number),
       disk: { baselineMegabytesPerSecond: { median: expect.any(Number) } },
     });
+  });
+
+  it("prints a line for each interval, and the whole at the end", async () => {
+    const parameters = ["bench", "latency", "--rate", "300", "--seconds", "1", "--json"];
+    const result = await run([...parameters, "--interval", "100ms"]);
+    const printed = result.stdout
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as object);
+    expect(printed.length).toBeGreaterThan(2);
+    expect(printed.at(-1)).toMatchObject({ bench: "latency", records: 300 });
+    for (const line of printed.slice(0, -1)) {
+      expect(line).toMatchObject({
+        interval: { atSeconds: expect.any(Number), recordsPerSecond: expect.any(Number) },
+      });
+    }
   });
 
   it("measures catching up and latency against a broker that runs", async () => {

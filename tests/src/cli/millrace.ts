@@ -15,8 +15,9 @@ export interface Result {
 
 export interface RunOptions {
   /** Standard input; it ends behind it. */
-  readonly input?: string;
+  readonly input?: string | Uint8Array;
   readonly env?: Readonly<Record<string, string>>;
+  readonly onStart?: (child: ChildProcessWithoutNullStreams) => void;
   /** Called with everything written to standard output so far. */
   readonly onOutput?: (stdout: string, child: ChildProcessWithoutNullStreams) => void;
 }
@@ -25,13 +26,16 @@ function launch(parameters: readonly string[], env: Readonly<Record<string, stri
   if (!existsSync(main)) {
     throw new Error(`${main} is missing: run \`npm run build\` first`);
   }
-  const { MILLRACE_BOOTSTRAP: _own, ...environment } = process.env;
-  return spawn(process.execPath, [main, ...parameters], { env: { ...environment, ...env } });
+  const { MILLRACE_BOOTSTRAP: _own, MILLRACE_PROFILE: _profile, ...environment } = process.env;
+  // Nobody's own profiles: no such directory.
+  const hermetic = { ...environment, XDG_CONFIG_HOME: "/nonexistent" };
+  return spawn(process.execPath, [main, ...parameters], { env: { ...hermetic, ...env } });
 }
 
 /** Runs `millrace PARAMETERS` to its end. */
 export function millrace(parameters: readonly string[], options: RunOptions = {}): Promise<Result> {
   const child = launch(parameters, options.env);
+  options.onStart?.(child);
   let stdout = "";
   let stderr = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
