@@ -96,7 +96,7 @@ export class ProduceRequester {
     batches: readonly ProducerBatch[],
   ): Promise<void> {
     const { compute } = this.#options.client.runtime;
-    const codec = this.#options.config.compression;
+    const { compression: codec, compressionLevel: level } = this.#options.config;
     // Compression may run beside what goes before; only the sending has to wait for it.
     await Promise.all([
       before,
@@ -104,7 +104,12 @@ export class ProduceRequester {
         .filter((batch) => batch.bytes === undefined)
         .map(async (batch) => {
           const sequence = batch.sequence;
-          batch.bytes = await batch.builder.buildCompressed({ ...sequence, compute, codec });
+          batch.bytes = await batch.builder.buildCompressed({
+            ...sequence,
+            compute,
+            codec,
+            level,
+          });
           batch.builtFor = sequence;
         }),
     ]);

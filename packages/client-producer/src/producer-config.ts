@@ -33,6 +33,8 @@ export interface ProducerOptions {
   readonly idempotent?: boolean | undefined;
   /** Default `"none"`. What the platform can do is in `runtime.compute.codecs`. */
   readonly compression?: CompressionCodec | undefined;
+  /** How hard gzip (1 to 9) or zstd (1 to 22) tries; a browser's gzip ignores it. Default: the codec's own. */
+  readonly compressionLevel?: number | undefined;
   /** Where records without a `partition` go. Default `"sticky"`. */
   readonly partitioner?: PartitionerOption | undefined;
   /** From `send` until the record is acknowledged or given up, retries included. Default 120,000. */
@@ -56,6 +58,7 @@ export interface ProducerConfig {
   readonly acks: "all" | 0 | 1;
   readonly idempotent: boolean;
   readonly compression: CompressionCodec;
+  readonly compressionLevel: number | undefined;
   readonly partitioner: PartitionerOption;
   readonly deliveryTimeoutMs: number;
   readonly requestTimeoutMs: number;
@@ -99,7 +102,7 @@ function refuse(problem: string): never {
 
 /**
  * Checks ranges and relations, and fills in the defaults.
- * @throws MillraceError `INVALID_CONFIG_VALUE`
+ * @throws MillraceError `INVALID_CONFIG_VALUE`, `UNSUPPORTED_COMPRESSION_TYPE`
  */
 export function parseProducerConfig(
   options: ProducerOptions,
@@ -110,7 +113,8 @@ export function parseProducerConfig(
   ) as Partial<ProducerConfig>;
   const acks = given.acks ?? defaults.acks;
   const idempotent = options.idempotent ?? acks === "all";
-  const config: ProducerConfig = { ...defaults, ...given, idempotent };
+  const { compressionLevel } = options;
+  const config: ProducerConfig = { ...defaults, ...given, idempotent, compressionLevel };
   for (const [name, min, max] of ranges) {
     const value = config[name];
     if (typeof value !== "number" || !Number.isFinite(value) || value < min || value > max) {
@@ -126,11 +130,7 @@ function checkChoices(config: ProducerConfig, codecs: readonly CompressionCodec[
   if (config.acks !== "all" && config.acks !== 0 && config.acks !== 1) {
     refuse(`acks: expected "all", 1 or 0, got ${String(config.acks)}`);
   }
-  if (!codecs.includes(config.compression)) {
-    refuse(
-      `compression: this platform has ${codecs.join(", ")}, not ${String(config.compression)}`,
-    );
-  }
+  checkCompression(config, codecs);
   const { partitioner } = config;
   const isNamed = partitioner === "sticky" || partitioner === "roundRobin";
   const isCustom =
@@ -138,6 +138,29 @@ function checkChoices(config: ProducerConfig, codecs: readonly CompressionCodec[
     (typeof partitioner === "object" && typeof partitioner?.partition === "function");
   if (!isNamed && !isCustom) {
     refuse(`partitioner: expected "sticky", "roundRobin" or a function`);
+  }
+}
+
+const LEVELS_MAX: Partial<Record<CompressionCodec, number>> = { gzip: 9, zstd: 22 };
+
+function checkCompression(
+  { compression, compressionLevel: level }: ProducerConfig,
+  codecs: readonly CompressionCodec[],
+): void {
+  if (!["none", "gzip", "snappy", "lz4", "zstd"].includes(compression)) {
+    refuse(`compression: expected one of ${codecs.join(", ")}, got ${String(compression)}`);
+  }
+  if (!codecs.includes(compression)) {
+    throw new MillraceError(
+      "UNSUPPORTED_COMPRESSION_TYPE",
+      `compression: this platform cannot write ${compression}; choose one of ${codecs.join(", ")}`,
+    );
+  }
+  const max = LEVELS_MAX[compression] ?? 0;
+  if (level !== undefined && (!Number.isInteger(level) || level < 1 || level > max)) {
+    const expected =
+      max === 0 ? `none, ${compression} has no levels` : `an integer from 1 to ${max}`;
+    refuse(`compressionLevel: expected ${expected}; got ${level}`);
   }
 }
 
