@@ -7,6 +7,7 @@ import { ClusterClient, type ClusterClientOptions } from "@millrace/client-core"
 import { Producer, type ProducerOptions } from "@millrace/client-producer";
 import { MillraceError } from "@millrace/protocol";
 import type { ClientRuntime, Logger } from "@millrace/runtime";
+import { Topic, type TopicTypes } from "./typed/topic.js";
 
 /** Bootstrap addresses, or those and more. */
 export interface MillraceOptions extends Omit<ClusterClientOptions, "runtime"> {
@@ -15,6 +16,9 @@ export interface MillraceOptions extends Omit<ClusterClientOptions, "runtime"> {
   /** Replaces the platform altogether: clock, network, randomness, compression. Default: the platform's own. */
   readonly runtime?: ClientRuntime | undefined;
 }
+
+/** Keys of a topic whose types say nothing of them. */
+type AnyKey = Uint8Array | null;
 
 export type RuntimeFactory = (logger: Logger | undefined) => ClientRuntime;
 
@@ -64,6 +68,18 @@ export abstract class Client implements AsyncDisposable {
    */
   consumer(options: ConsumerOptions): Consumer {
     return this.#adopt(new Consumer({ ...options, client: this.#open }));
+  }
+
+  /**
+   * A topic with types: what fits is checked when it is sent and when it is read.
+   * `client.topic("orders", { key: text(), value: json<Order>() })`; a Standard Schema validator (zod, valibot, ...)
+   * can stand for a serde. Creates nothing in the cluster.
+   */
+  topic<ValueIn, ValueOut, KeyIn = AnyKey, KeyOut = AnyKey>(
+    name: string,
+    types: TopicTypes<KeyIn, KeyOut, ValueIn, ValueOut>,
+  ): Topic<KeyIn, KeyOut, ValueIn, ValueOut> {
+    return new Topic(this, name, types);
   }
 
   /** @throws MillraceError `CLOSED` */

@@ -42,6 +42,8 @@ export {
   type IterationOptions,
   type PartitionLag,
   type PartitionOffset as PartitionPosition,
+  type RecordHandler,
+  type RunOptions,
   type StartPosition,
 } from "@millrace/client-consumer";
 // Producer
@@ -71,3 +73,18 @@ export type { AbortSignalLike, ClientRuntime, CompressionCodec, Logger } from "@
 // The client
 export type { MillraceOptions } from "./client.js";
 export { Millrace } from "./node-millrace.js";
+// Topics with types
+export {
+  bytes,
+  InvalidDataError,
+  json,
+  nullable,
+  type Serde,
+  type SerdeLike,
+  text,
+} from "./typed/serde.js";
+export type { Issue, StandardSchema } from "./typed/standard-schema.js";
+export type { Topic, TopicTypes } from "./typed/topic.js";
+export type { OnInvalid, TypedConsumer, TypedConsumerOptions } from "./typed/typed-consumer.js";
+export type { TypedProducer } from "./typed/typed-producer.js";
+export type { TypedProducerRecord, TypedRecord } from "./typed/typed-record.js";

@@ -1,6 +1,7 @@
 import { MillraceError } from "@millrace/protocol";
 import { describe, expect, it } from "vitest";
 import { Consumer } from "./consumer.js";
+import type { ConsumerOptions } from "./consumer-config.js";
 import { create, Partition, read, ScriptedCluster } from "./test-support/scripted-cluster.js";
 
 describe("Consumer", () => {
