@@ -13,6 +13,7 @@ import { RunSchedule, type RunTask } from "./run-schedule.js";
 /** Called for each record; what it returns is awaited. */
 export type RecordHandler = (record: ConsumerRecord) => unknown;
 
+/** How many handlers run side by side, and what keeps its order. */
 export interface RunOptions {
   /** Handlers running at a time; 1 to 1,000. Default 1. */
   readonly concurrency?: number | undefined;

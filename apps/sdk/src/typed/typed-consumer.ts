@@ -21,6 +21,7 @@ export type OnInvalid =
   | "skip"
   | ((record: ConsumerRecord, issues: readonly Issue[]) => unknown);
 
+/** As a consumer's, for the one topic, and what becomes of records that do not fit. */
 export interface TypedConsumerOptions extends Omit<ConsumerOptions, "topics" | "partitions"> {
   /** Default: all partitions, also those added later. */
   readonly partitions?: readonly number[] | undefined;
@@ -79,6 +80,7 @@ export class TypedConsumer<Key, Value>
     return this.untyped.ready();
   }
 
+  /** As `Consumer.close`. */
   close(): Promise<void> {
     return this.untyped.close();
   }

@@ -52,14 +52,17 @@ export class TypedProducer<Key, Value> implements AsyncDisposable {
     return this.untyped.send(serialize(this.#topic, this.#serdes, input), options);
   }
 
+  /** As `Producer.flush`. */
   flush(): Promise<void> {
     return this.untyped.flush();
   }
 
+  /** As `Producer.metrics`. */
   metrics(): ProducerMetrics {
     return this.untyped.metrics();
   }
 
+  /** As `Producer.close`. */
   close(options?: CloseOptions): Promise<void> {
     return this.untyped.close(options);
   }
