@@ -3,9 +3,10 @@
 import { createInterface } from "node:readline/promises";
 import { usageError } from "./cli-failure.js";
 import type { CommandContext } from "./context.js";
+import { exitCodes } from "./exit-codes.js";
 
 /**
- * True when the person at the keyboard typed y or yes.
+ * True when the person at the keyboard typed y or yes. Else the command's exit code is set: 1 for no, 130 for Ctrl-C.
  * @throws CliError where nobody can
  */
 export async function confirm(context: CommandContext, question: string): Promise<boolean> {
@@ -19,13 +20,19 @@ export async function confirm(context: CommandContext, question: string): Promis
   });
   const interrupt = new AbortController();
   // readline takes Ctrl-C for itself while it asks.
-  prompt.once("SIGINT", () => interrupt.abort());
+  context.exitCode = exitCodes.FAILURE;
+  prompt.once("SIGINT", () => {
+    context.exitCode = exitCodes.INTERRUPTED;
+    interrupt.abort();
+  });
   prompt.once("close", () => interrupt.abort());
   try {
     const answer = await prompt.question(`${question} [y/N] `, {
       signal: AbortSignal.any([signal, interrupt.signal]),
     });
-    return /^y(?:es)?$/i.test(answer.trim());
+    const isYes = /^y(?:es)?$/i.test(answer.trim());
+    context.exitCode = isYes ? exitCodes.OK : exitCodes.FAILURE;
+    return isYes;
   } catch (error) {
     if (interrupt.signal.aborted || signal.aborted) {
       terminal.note("");

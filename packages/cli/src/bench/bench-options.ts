@@ -61,10 +61,12 @@ export function printResult(
   context: CommandContext,
   options: OutputOptions,
   result: BenchResult,
-  extras: Omit<ReportExtras, "colors">,
+  extras: Omit<ReportExtras, "colors" | "columns">,
 ): void {
   const { terminal } = context;
   terminal.out(
-    options.json ? jsonLine(result) : reportText(result, { ...extras, colors: terminal.colors }),
+    options.json
+      ? jsonLine(result)
+      : reportText(result, { ...extras, colors: terminal.colors, columns: terminal.columns }),
   );
 }

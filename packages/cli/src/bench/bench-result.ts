@@ -3,6 +3,7 @@
 import { bar, resample, sparkline } from "../format/bar.js";
 import { latencyHistogram, latencyTable, type NamedLatency } from "../format/latency.js";
 import { formatBytes, formatCount, formatMs, roundTo } from "../format/numbers.js";
+import { wrapWords } from "../format/text.js";
 import type { Colors } from "../terminal.js";
 import type { LatencyBucket, LatencySummary } from "./latency-recorder.js";
 import { type Spread, spreadOf } from "./spread.js";
@@ -107,6 +108,8 @@ function partRatio(part: DiskPart): number {
 
 export interface ReportExtras {
   readonly colors: Colors;
+  /** Of the terminal; undefined: no limit. */
+  readonly columns: number | undefined;
   /** Records per second, interval by interval. */
   readonly samples: readonly number[];
   /** The distribution to draw, and of what. */
@@ -115,17 +118,33 @@ export interface ReportExtras {
 }
 
 const SPARK_WIDTH = 60;
-const DISK_BAR_WIDTH = 40;
+const BAR_WIDTH_MAX = 40;
+const BAR_WIDTH_MIN = 10;
+/** What stands beside a note behind a bar and its rate. */
+const BESIDE_NOTE = 30;
+/** What stands beside a bar. */
+const BESIDE_BAR = 38;
 
-function diskLines(result: BenchResult, colors: Colors): string[] {
+/** Undefined: a file or a pipe, which has no width. */
+const barWidthFor = (columns: number | undefined): number =>
+  columns === undefined
+    ? BAR_WIDTH_MAX
+    : Math.max(BAR_WIDTH_MIN, Math.min(BAR_WIDTH_MAX, columns - BESIDE_BAR));
+
+function diskLines(result: BenchResult, { colors, columns }: ReportExtras): string[] {
   if (result.disk === null || result.diskRatio === null) {
     return [];
   }
   const { baselineMegabytesPerSecond: baseline, storedMegabytesPerSecond: stored } = result.disk;
   const { min, max } = result.disk.ratio;
   const largest = Math.max(baseline.median, stored);
-  const line = (name: string, value: number, note: string): string =>
-    `  ${name.padEnd(10)} ${colors.cyan(bar(value / largest, DISK_BAR_WIDTH).padEnd(DISK_BAR_WIDTH))} ${value.toFixed(1).padStart(8)} MB/s  ${colors.dim(note)}`;
+  const width = barWidthFor(columns);
+  const line = (name: string, value: number, note: string): string => {
+    const drawn = colors.cyan(bar(value / largest, width).padEnd(width));
+    const rate = `${value.toFixed(1).padStart(8)} MB/s`;
+    const fits = columns === undefined || width + note.length + BESIDE_NOTE <= columns;
+    return `  ${name.padEnd(10)} ${drawn} ${rate}${fits ? `  ${colors.dim(note)}` : ""}`;
+  };
   return [
     "",
     `  ${colors.bold("Disk")}  ratio ${colors.bold(result.diskRatio.toFixed(2))}   ${colors.dim(`${min.toFixed(2)} to ${max.toFixed(2)}`)}`,
@@ -168,16 +187,20 @@ export function reportText(result: BenchResult, extras: ReportExtras): string {
     lines.push("", latencyTable(rows, colors));
   }
   if (extras.buckets.length > 0) {
-    lines.push("", `  ${colors.bold(extras.bucketsOf)}`, latencyHistogram(extras.buckets, colors));
+    const histogram = latencyHistogram(extras.buckets, colors, barWidthFor(extras.columns));
+    lines.push("", `  ${colors.bold(extras.bucketsOf)}`, histogram);
   }
-  lines.push(...diskLines(result, colors));
+  lines.push(...diskLines(result, extras));
   const { broker, client } = result.cpuSeconds;
   const brokerCpu = broker === null ? "" : `broker ${broker.toFixed(2)} s, `;
   const settings = Object.entries(result.settings).map(([name, value]) => `${name} ${value}`);
   lines.push(
     "",
     colors.dim(`  CPU: ${brokerCpu}this process ${client.toFixed(2)} s`),
-    colors.dim(`  ${settings.join(", ")}`),
+    ...wrapWords(
+      settings.join(", "),
+      extras.columns === undefined ? undefined : extras.columns - 2,
+    ).map((line) => colors.dim(`  ${line}`)),
     "",
   );
   return lines.join("\n");

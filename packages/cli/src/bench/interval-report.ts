@@ -28,6 +28,9 @@ interface IntervalLine {
   readonly latency: LatencySummary | null;
 }
 
+/** Below it a line would not fit with all its figures. */
+const WIDE_COLUMNS = 80;
+
 export class IntervalReport {
   /** Fed with what happens; forgets at each line. */
   readonly latencies = new LatencyRecorder();
@@ -60,7 +63,8 @@ export class IntervalReport {
       return await work();
     } finally {
       clearInterval(timer);
-      if (this.#options.records() > recordsBefore) {
+      const isStopped = this.#options.context.signal.aborted;
+      if (!isStopped && this.#options.records() > recordsBefore) {
         line();
       }
     }
@@ -90,16 +94,16 @@ export class IntervalReport {
     }
     const { colors } = context.terminal;
     const columns = [
-      `${line.atSeconds.toFixed(1)} s`.padStart(8),
-      `${formatCount(line.recordsPerSecond)} records/s`.padStart(19),
-      `${line.megabytesPerSecond.toFixed(1)} MB/s`.padStart(11),
+      `${line.atSeconds.toFixed(1)} s`.padStart(7),
+      `${formatCount(line.recordsPerSecond)} records/s`.padStart(17),
+      `${line.megabytesPerSecond.toFixed(1)} MB/s`.padStart(10),
     ];
+    const isWide = (context.terminal.columns ?? WIDE_COLUMNS) >= WIDE_COLUMNS;
+    const max = latency === null || !isWide ? "" : `  max ${formatMs(latency.max)}`;
     const times =
       latency === null
         ? ""
-        : colors.dim(
-            `  p50 ${formatMs(latency.p50)}  p99 ${formatMs(latency.p99)}  max ${formatMs(latency.max)}`,
-          );
+        : colors.dim(`  p50 ${formatMs(latency.p50)}  p99 ${formatMs(latency.p99)}${max}`);
     context.terminal.out(`${columns.join("  ")}${times}`);
   }
 }

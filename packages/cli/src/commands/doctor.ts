@@ -26,7 +26,7 @@ import {
 import { type ExitCode, exitCodes } from "../exit-codes.js";
 import { jsonText } from "../format/json.js";
 import { counted, formatMs } from "../format/numbers.js";
-import { escapeControls } from "../format/text.js";
+import { escapeControls, wrapWords } from "../format/text.js";
 import {
   addClientOptions,
   addExamples,
@@ -46,6 +46,9 @@ const SKEW_WARNING_MS = 5_000;
 /** `Date` headers have whole seconds. */
 const SKEW_RESOLUTION_MS = 1_000;
 
+/** What took less is not worth a number. */
+const SLOW_STEP_MS = 1;
+
 const marks: Readonly<Record<Verdict, string>> = {
   ok: "✓",
   warning: "!",
@@ -53,21 +56,32 @@ const marks: Readonly<Record<Verdict, string>> = {
   skipped: "-",
 };
 
+const STEP_WIDTH = 10;
+const INDENT = " ".repeat(STEP_WIDTH + 6);
+
 function printCheck(context: CommandContext, check: Check): void {
-  const { colors } = context.terminal;
+  const { colors, columns } = context.terminal;
   const paint = {
     ok: colors.green,
     warning: colors.yellow,
     failed: colors.red,
     skipped: colors.dim,
   }[check.verdict];
-  const time = check.ms === undefined ? "" : colors.dim(`  ${formatMs(check.ms)}`);
-  const message = escapeControls(check.message);
-  context.terminal.out(
-    `  ${paint(marks[check.verdict])} ${check.step.padEnd(10)} ${check.verdict === "skipped" ? colors.dim(message) : message}${time}`,
-  );
-  if (check.next !== undefined) {
-    context.terminal.out(`               ${colors.bold(escapeControls(check.next))}`);
+  const width = columns === undefined ? undefined : columns - INDENT.length;
+  const [first = "", ...more] = wrapWords(escapeControls(check.message), width);
+  const isSlow = check.ms !== undefined && check.ms >= SLOW_STEP_MS;
+  const time = isSlow ? `  ${formatMs(check.ms ?? 0)}` : "";
+  const fits = width === undefined || first.length + time.length <= width;
+  const head = `  ${paint(marks[check.verdict])} ${check.step.padEnd(STEP_WIDTH)} `;
+  const text = check.verdict === "skipped" ? colors.dim(first) : first;
+  context.terminal.out(`${head} ${text}${fits ? colors.dim(time) : ""}`);
+  for (const line of more) {
+    context.terminal.out(`${INDENT}${line}`);
+  }
+  for (const line of wrapWords(escapeControls(check.next ?? ""), width)) {
+    if (line !== "") {
+      context.terminal.out(`${INDENT}${colors.bold(line)}`);
+    }
   }
 }
 

@@ -87,7 +87,6 @@ async function repair(
     const question = `Give up ${formatCount(plan.lostOffsets)} offsets, with their bytes copied aside?`;
     if (!(await confirm(context, question))) {
       terminal.note("Nothing was changed.");
-      context.exitCode = exitCodes.FAILURE;
       return;
     }
   }

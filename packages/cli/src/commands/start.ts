@@ -64,12 +64,13 @@ function startError(error: unknown): CliError {
 function printBanner(context: CommandContext, server: RunningServer): void {
   const { terminal } = context;
   const { colors } = terminal;
-  const suffix = server.url === DEFAULT_BOOTSTRAP ? "" : ` --bootstrap ${server.url}`;
+  const isDefault = server.url === DEFAULT_BOOTSTRAP;
   const steps = [
-    ["topics create greetings", "a topic"],
-    ["produce greetings", "type records"],
-    ["consume greetings --from earliest", "read them"],
-  ].map(([text, comment]) => [`millrace ${text}${suffix}`, comment] as const);
+    ...(isDefault ? [] : [[`export MILLRACE_BOOTSTRAP=${server.url}`, "where it is"] as const]),
+    ["millrace topics create greetings", "a topic"] as const,
+    ["millrace produce greetings", "type records"] as const,
+    ["millrace consume greetings --from earliest", "read them"] as const,
+  ];
   const width = Math.max(...steps.map(([text]) => text.length));
   terminal.out(
     [

@@ -6,7 +6,6 @@ import { usageError } from "../cli-error.js";
 import { withClient } from "../client.js";
 import { confirm } from "../confirm.js";
 import type { CommandContext } from "../context.js";
-import { exitCodes } from "../exit-codes.js";
 import { jsonText } from "../format/json.js";
 import {
   addClientOptions,
@@ -40,7 +39,6 @@ async function addPartitions(
     const question = `Extend ${topic} from ${before} to ${options.to} partitions? Keyed records may go elsewhere, and partitions cannot be removed.`;
     if (!isDryRun && options.yes !== true && !(await confirm(context, question))) {
       terminal.note("Nothing was changed.");
-      context.exitCode = exitCodes.FAILURE;
       return;
     }
     const admin = new Admin({ client });

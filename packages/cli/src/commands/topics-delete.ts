@@ -5,7 +5,6 @@ import { Argument, Command } from "commander";
 import { withClient } from "../client.js";
 import { confirm } from "../confirm.js";
 import type { CommandContext } from "../context.js";
-import { exitCodes } from "../exit-codes.js";
 import { jsonText } from "../format/json.js";
 import { throwFirstFailure } from "../item-failures.js";
 import {
@@ -27,7 +26,6 @@ async function deleteTopics(
   const { terminal, signal } = context;
   if (options.yes !== true && !(await confirm(context, `Delete ${names.join(", ")} for good?`))) {
     terminal.note("Nothing was deleted.");
-    context.exitCode = exitCodes.FAILURE;
     return;
   }
   const results = await withClient(context, options.bootstrap, (client) =>

@@ -31,7 +31,7 @@ function partitionColumns(context: CommandContext): readonly Column<PartitionDes
       value: (row) => (row.leaderId < 0 ? "none" : String(row.leaderId)),
       align: "right",
     },
-    { title: "Replicas", value: (row) => row.replicas.join(",") },
+    { title: "Replicas", value: (row) => row.replicas.join(","), isOptional: true },
     {
       title: "Isr",
       value: (row) => row.isr.join(","),

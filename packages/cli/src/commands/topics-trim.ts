@@ -7,7 +7,6 @@ import { CliError, usageError } from "../cli-error.js";
 import { withClient } from "../client.js";
 import { confirm } from "../confirm.js";
 import type { CommandContext } from "../context.js";
-import { exitCodes } from "../exit-codes.js";
 import { jsonText } from "../format/json.js";
 import { formatCount } from "../format/numbers.js";
 import { type Column, renderTable } from "../format/table.js";
@@ -116,7 +115,6 @@ async function trim(context: CommandContext, topic: string, options: TrimOptions
       }
       if (!(await confirm(context, `Delete ${formatCount(total)} offsets of ${topic} for good?`))) {
         terminal.note("Nothing was deleted.");
-        context.exitCode = exitCodes.FAILURE;
         return;
       }
     }

@@ -37,14 +37,18 @@ export function latencyTable(rows: readonly NamedLatency[], colors: Colors): str
 const BAR_WIDTH = 40;
 
 /** Bars of the share of records per bucket. */
-export function latencyHistogram(buckets: readonly LatencyBucket[], colors: Colors): string {
+export function latencyHistogram(
+  buckets: readonly LatencyBucket[],
+  colors: Colors,
+  barWidth = BAR_WIDTH,
+): string {
   const total = buckets.reduce((sum, bucket) => sum + bucket.count, 0);
   const largest = buckets.reduce((most, bucket) => Math.max(most, bucket.count), 0);
   return buckets
     .map((bucket) => {
       const upTo = `< ${formatMs(bucket.toMs)}`.padStart(12);
       const share = bucket.count / Math.max(1, total);
-      const drawn = bar(bucket.count / Math.max(1, largest), BAR_WIDTH).padEnd(BAR_WIDTH);
+      const drawn = bar(bucket.count / Math.max(1, largest), barWidth).padEnd(barWidth);
       const figures = `${formatPercent(share).padStart(7)}  ${formatCount(bucket.count)}`;
       return `  ${upTo}  ${colors.cyan(drawn)} ${colors.dim(figures)}`;
     })

@@ -21,3 +21,17 @@ export function truncate(text: string, width: number): string {
   }
   return width <= 1 ? text.slice(0, width) : `${text.slice(0, width - 1)}…`;
 }
+
+/** Breaks between words, so that no line is longer than `width` unless one word is. Without `width`: one line. */
+export function wrapWords(text: string, width: number | undefined): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(" ")) {
+    const last = lines.at(-1);
+    if (last === undefined || (width !== undefined && last.length + 1 + word.length > width)) {
+      lines.push(word);
+    } else {
+      lines[lines.length - 1] = `${last} ${word}`;
+    }
+  }
+  return lines;
+}

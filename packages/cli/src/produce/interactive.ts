@@ -18,7 +18,7 @@ export async function produceInteractively(
   const { noteColors } = terminal;
   const { stdin, stderr } = terminal.streams;
   terminal.note(
-    noteColors.dim("Each line is a record, answered with its partition@offset. `exit` ends."),
+    noteColors.dim("Each line is a record, answered by partition@offset. `exit` ends."),
   );
   const prompt = createInterface({
     input: stdin,

@@ -25,6 +25,10 @@ export function printSummary(
     terminal.out(jsonLine({ topic, records: acknowledged, failed, seconds: rounded, partitions }));
     return;
   }
+  if (context.signal.aborted && terminal.showsProgress) {
+    // The terminal shows ^C.
+    terminal.note("");
+  }
   const rate = formatCount(acknowledged / Math.max(seconds, 0.001));
   const where = perPartition.size === 0 ? "" : `, in ${counted(perPartition.size, "partition")}`;
   const losses = failed === 0 ? "" : `; ${formatCount(failed)} failed`;
