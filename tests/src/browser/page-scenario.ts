@@ -124,7 +124,7 @@ class PageScenario {
     await this.#fromNode("zstd");
     await this.#allReceived("a page reads zstd");
     const refusal = await call(this.#page, "tryCompression", "zstd");
-    const says = refusal?.code === "INVALID_CONFIG_VALUE" && /zstd/.test(refusal.message);
+    const says = refusal?.code === "UNSUPPORTED_COMPRESSION_TYPE" && /zstd/.test(refusal.message);
     this.#check("a codec the browser lacks is refused by name", says, refusal);
   }
 
