@@ -260,6 +260,7 @@ export class Accumulator {
     let queue = queues[partition];
     if (queue === undefined) {
       queue = new PartitionQueue(topic, partition, this.#options.isIdempotent);
+      queue.onSplit = (halves) => halves.forEach(this.#options.onOpened);
       queues[partition] = queue;
     }
     return queue;

@@ -46,6 +46,8 @@ export class PartitionQueue {
   readonly topic: string;
   readonly partition: number;
   readonly sequence = new SequenceCounter();
+  /** Told of the batches that have taken the place of a larger one. */
+  onSplit: ((halves: readonly ProducerBatch[]) => void) | undefined;
   readonly #waiting: ProducerBatch[] = [];
   readonly #inFlight: ProducerBatch[] = [];
   readonly #isIdempotent: boolean;
@@ -164,12 +166,15 @@ export class PartitionQueue {
     this.#startNextEpochIfDecided();
   }
 
-  /** An attempt failed; `fail` means that the batch is done. */
+  /** An attempt failed; `fail` means that the batch is done, `split` that two others have taken its place. */
   attemptFailed(batch: ProducerBatch, failure: AttemptFailure): Verdict {
     if (!provesNotAppended(failure.code)) {
       batch.hasUncertainAttempt = true;
     }
-    const verdict = batch.isSettled ? "fail" : this.#judge(batch, failure);
+    let verdict = batch.isSettled ? "fail" : this.#judge(batch, failure);
+    if (verdict === "split" && !this.#split(batch)) {
+      verdict = "fail";
+    }
     if (verdict === "retry") {
       batch.state = "retry";
       this.#rest(failure);
@@ -179,7 +184,7 @@ export class PartitionQueue {
       this.#needsNewIdentity ||= failure.code === "INVALID_PRODUCER_EPOCH";
       this.#rest(failure);
       this.#markGap(batch);
-    } else {
+    } else if (verdict === "fail") {
       this.#giveUp(batch);
     }
     this.#startNextEpochIfDecided();
@@ -238,6 +243,31 @@ export class PartitionQueue {
       hasEarlierUnresolved: batch.leftBehindUnresolved || this.#hasUnresolvedBefore(batch),
       isBehindDefiniteGap: batch.ordinal > this.#definiteGapOrdinal,
     });
+  }
+
+  /**
+   * Puts two halves in the place of a batch that is too large for the topic. Its sequence is missing at the broker,
+   * so they leave under the next epoch; without idempotence they leave next.
+   */
+  #split(batch: ProducerBatch): boolean {
+    const halves = batch.split();
+    if (halves === undefined) {
+      return false;
+    }
+    for (const half of halves) {
+      half.ordinal = batch.ordinal;
+      half.state = this.#isIdempotent ? "renumber" : "closed";
+    }
+    const index = this.#inFlight.indexOf(batch);
+    if (this.#isIdempotent) {
+      this.#inFlight.splice(index, 1, ...halves);
+      this.#markGap(batch);
+    } else {
+      this.#inFlight.splice(index, 1);
+      this.#waiting.unshift(...halves);
+    }
+    this.onSplit?.(halves);
+    return true;
   }
 
   #hasUnresolvedBefore(batch: ProducerBatch): boolean {

@@ -1,7 +1,13 @@
 // One batch on its way: the records encoded so far, who waits for them, and the state of its delivery. Pure:
 // callers tell it what happened.
 
-import { type MillraceError, RecordBatchBuilder, type RecordInput } from "@millrace/protocol";
+import {
+  decodeRecords,
+  type MillraceError,
+  RecordBatchBuilder,
+  type RecordInput,
+  readBatchHeader,
+} from "@millrace/protocol";
 import type { BatchAcknowledgement, RecordMetadata } from "./producer-record.js";
 import type { BatchSequence } from "./sequence.js";
 
@@ -61,6 +67,8 @@ export class ProducerBatch {
   reservedBytes = 0;
   /** Encoded size of the record appended last. */
   lastRecordBytes = 0;
+  /** Called when the batch itself is acknowledged or given up; not when it is split. */
+  report: (() => void) | undefined;
   readonly #singles: SingleWaiter[] = [];
   readonly #runs: BulkRun[] = [];
   readonly #listeners: (() => void)[] = [];
@@ -124,7 +132,67 @@ export class ProducerBatch {
     this.#runs.push({ receiver, firstIndex: index, firstDelta: delta, count: 1 });
   }
 
-  /** Calls `listener` once those who wait have been told. */
+  /**
+   * Two batches with the records of this one, which is too large for the topic, and with those who wait for them;
+   * undefined when it cannot be split. This batch is over: it settles when both have.
+   */
+  split(): readonly [ProducerBatch, ProducerBatch] | undefined {
+    const { bytes, recordCount } = this;
+    if (bytes === undefined || recordCount < 2 || this.isSettled) {
+      return undefined;
+    }
+    const middle = recordCount >> 1;
+    const first = new ProducerBatch(this, this.createdMs, new Uint8Array(0));
+    const second = new ProducerBatch(this, this.createdMs, new Uint8Array(0));
+    let index = 0;
+    for (const { key, value, headers, timestamp } of decodeRecords(
+      readBatchHeader(bytes),
+      this.builder.recordBytes,
+    )) {
+      (index++ < middle ? first : second).append({ key, value, headers, timestamp });
+    }
+    // The buffer counts what it counted before, however the halves are encoded.
+    first.reservedBytes = this.reservedBytes >> 1;
+    second.reservedBytes = this.reservedBytes - first.reservedBytes;
+    this.#moveWaiters(first, second, middle);
+    this.state = "done";
+    return [first, second];
+  }
+
+  #moveWaiters(first: ProducerBatch, second: ProducerBatch, middle: number): void {
+    for (const waiter of this.#singles.splice(0)) {
+      if (waiter.delta < middle) {
+        first.#singles.push(waiter);
+      } else {
+        second.#singles.push({ ...waiter, delta: waiter.delta - middle });
+      }
+    }
+    for (const { receiver, firstIndex, firstDelta, count } of this.#runs.splice(0)) {
+      const before = Math.max(0, Math.min(count, middle - firstDelta));
+      if (before > 0) {
+        first.#runs.push({ receiver, firstIndex, firstDelta, count: before });
+      }
+      if (before < count) {
+        second.#runs.push({
+          receiver,
+          firstIndex: firstIndex + before,
+          firstDelta: firstDelta + before - middle,
+          count: count - before,
+        });
+      }
+    }
+    let open = 2;
+    const halfSettled = (): void => {
+      if (--open === 0) {
+        this.isSettled = true;
+        this.#tellTheRest();
+      }
+    };
+    first.onSettled(halfSettled);
+    second.onSettled(halfSettled);
+  }
+
+  /** Calls `listener` once those who wait have been told, also of what it was split into. */
   onSettled(listener: () => void): void {
     this.#listeners.push(listener);
   }
@@ -148,6 +216,7 @@ export class ProducerBatch {
         fsynced,
       });
     }
+    this.report?.();
     this.#tellTheRest();
   }
 
@@ -161,6 +230,7 @@ export class ProducerBatch {
     for (const { reject } of this.#singles) {
       reject(error);
     }
+    this.report?.();
     this.#tellTheRest();
   }
 

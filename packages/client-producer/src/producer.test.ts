@@ -270,6 +270,68 @@ describe("Producer", () => {
     cluster.held[1]!.answer();
   });
 
+  it.each([{}, { idempotent: false, acks: 1 as const }])(
+    "splits a batch that has become too large for its topic, and keeps order and offsets, with %j",
+    async (options) => {
+      const { cluster, producer } = await createWarm(options);
+      const blocker = producer.send(record("first"));
+      await settle();
+      const singles = ["a", "b", "c"].map((value) => producer.send(record(value)));
+      const bulk = producer.send(["d", "e"].map(record));
+      let isFlushed = false;
+      const flushed = producer.flush().then(() => {
+        isFlushed = true;
+      });
+      cluster.held[0]?.answer();
+      await settle();
+      expect(cluster.held[1]?.batches[0]?.values).toEqual(["a", "b", "c", "d", "e"]);
+      cluster.held[1]?.answerError("MESSAGE_TOO_LARGE");
+      await settle();
+      const later = producer.send(record("z"));
+      expect(cluster.held[2]?.batches[0]?.values).toEqual(["a", "b"]);
+      expect(isFlushed).toBe(false);
+      for (let turn = 2; turn < cluster.held.length; turn++) {
+        cluster.held[turn]?.answer();
+        await settle();
+      }
+      await Promise.all([blocker, flushed, later]);
+      expect((await Promise.all(singles)).map(({ offset }) => offset)).toEqual([2, 3, 4]);
+      expect([...(await bulk)].map(({ offset }) => offset)).toEqual([5, 6]);
+      expect(cluster.log).toEqual(["warm", "first", "a", "b", "c", "d", "e", "z"]);
+      expect(producer.metrics()).toMatchObject({
+        recordsAcknowledged: 8,
+        recordsFailed: 0,
+        batchesFailed: 0,
+        bufferUsedBytes: 0,
+      });
+    },
+  );
+
+  it("fails a lone record that is too large for its topic, and splits down to it", async () => {
+    const { cluster, producer } = await createWarm({ lingerMs: 5 });
+    const blocker = producer.send(record("first"));
+    await settle();
+    const sends = ["a", "huge", "c"].map((value) => producer.send(record(value)));
+    const outcomes = Promise.allSettled(sends);
+    cluster.held[0]?.answer();
+    await settle();
+    for (let turn = 1; turn < cluster.held.length; turn++) {
+      const held = cluster.held[turn];
+      if (held?.batches.some(({ values }) => values.includes("huge")) === true) {
+        held.answerError("MESSAGE_TOO_LARGE");
+      } else {
+        held?.answer();
+      }
+      await cluster.clock.advance(10);
+    }
+    await blocker;
+    const [first, second, third] = await outcomes;
+    expect([first?.status, third?.status]).toEqual(["fulfilled", "fulfilled"]);
+    expect(second).toMatchObject({ reason: { code: "MESSAGE_TOO_LARGE" } });
+    expect(second?.status === "rejected" && isDefinite(second.reason)).toBe(true);
+    expect(cluster.log).toEqual(["warm", "first", "a", "c"]);
+  });
+
   it("says that the outcome is open when time runs out with a request unanswered", async () => {
     const { cluster, producer } = await createWarm({
       deliveryTimeoutMs: 2_000,

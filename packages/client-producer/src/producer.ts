@@ -84,7 +84,9 @@ export class Producer implements AsyncDisposable {
       ...this.#config,
       isIdempotent: this.#config.idempotent,
       takeBuffer: (minBytes) => this.#buffers.take(minBytes),
-      onOpened: (batch) => batch.onSettled(() => this.#batchSettled(batch)),
+      onOpened: (batch) => {
+        batch.report = () => this.#batchSettled(batch);
+      },
       onClosed: (batch) => this.#batchClosed(batch),
       onDone: (batch) => this.#pool.release(batch.reservedBytes),
     });

@@ -226,6 +226,8 @@ const metadataMayHelp: ReadonlySet<string> = new Set([
   "UNKNOWN_TOPIC_OR_PARTITION",
   "UNKNOWN_TOPIC_ID",
   "CONNECTION_FAILED",
+  // The topic's limit has changed since we read it.
+  "MESSAGE_TOO_LARGE",
 ]);
 
 function isRetriable(error: unknown): boolean {

@@ -74,9 +74,10 @@ export class SequenceCounter {
 /**
  * - `retry`: send the same bytes with the same sequence again.
  * - `renumber`: surely not stored, now or later: send it under the next epoch.
+ * - `split`: surely not stored, and too large: send its records as smaller batches.
  * - `fail`: give it up.
  */
-export type Verdict = "retry" | "renumber" | "fail";
+export type Verdict = "retry" | "renumber" | "split" | "fail";
 
 export interface FailedAttempt {
   readonly code: ErrorName;
@@ -105,6 +106,8 @@ export function judgeFailure(attempt: FailedAttempt): Verdict {
     case "UNKNOWN_TOPIC_ID":
     case "UNKNOWN_TOPIC_OR_PARTITION":
       return "retry";
+    case "MESSAGE_TOO_LARGE":
+      return attempt.hasUncertainAttempt ? "fail" : "split";
     default:
       if (!attempt.isRetriable) {
         return "fail";

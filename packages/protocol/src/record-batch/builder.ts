@@ -55,6 +55,11 @@ export class RecordBatchBuilder {
     return this.position;
   }
 
+  /** The records so far, uncompressed: a view, which stays after `build`, until `takeBuffer`. */
+  get recordBytes(): Uint8Array {
+    return this.bytes.subarray(RECORDS_AT, this.position);
+  }
+
   /** At most so many bytes `append(record)` adds. */
   static estimateBytes(record: RecordInput): number {
     let size = RECORD_OVERHEAD_BYTES_MAX + fieldBytesMax(record.key) + fieldBytesMax(record.value);
