@@ -25,6 +25,8 @@ export interface LogStreamResult {
   readonly perPartition: ReadonlyMap<number, number>;
 }
 
+const STOP_TIMEOUT_MS = 2_000;
+
 /** Resolves when `signal` is aborted or `max` lines are sent. @throws what can never succeed, such as a deleted topic */
 export async function streamLogLines(
   context: CommandContext,
@@ -37,10 +39,13 @@ export async function streamLogLines(
   let acknowledged = 0;
   let failed = 0;
   let dueAt = performance.now();
+  // The line on its way when it is stopped is waited for, so that what is counted is what is stored.
+  const stop = (): void => void options.producer.close({ timeoutMs: STOP_TIMEOUT_MS });
+  signal.addEventListener("abort", stop, { once: true });
   while (!signal.aborted && acknowledged + failed < max) {
     const partition = await sendLine(context, createLogLine(source), options);
     if (partition === undefined) {
-      failed += signal.aborted ? 0 : 1;
+      failed += 1;
     } else {
       acknowledged += 1;
       perPartition.set(partition, (perPartition.get(partition) ?? 0) + 1);
@@ -50,6 +55,7 @@ export async function streamLogLines(
       await pause(dueAt - performance.now(), signal);
     }
   }
+  signal.removeEventListener("abort", stop);
   return { acknowledged, failed, perPartition };
 }
 
@@ -73,7 +79,7 @@ async function sendLine(
   const { noteColors: colors } = terminal;
   const record = { ...lineToRecord(options.record)(Buffer.from(line.value)), key: line.key };
   try {
-    const metadata = await options.producer.send(record, { signal });
+    const metadata = await options.producer.send(record);
     if (terminal.showsProgress) {
       const place = `${colors.green("✓")} ${placeOf(metadata)}`;
       const width = (terminal.columns ?? 80) - placeOf(metadata).length - 4;
@@ -83,6 +89,7 @@ async function sendLine(
   } catch (error) {
     const { code, message } = describeError(error);
     if (signal.aborted) {
+      terminal.note(`${colors.red("✗")} the last line has no answer and may be stored or not`);
       return undefined;
     }
     if (code !== "DELIVERY_TIMEOUT" && code !== "BUFFER_FULL") {
