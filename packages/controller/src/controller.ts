@@ -28,6 +28,8 @@ const METADATA_BATCH_BYTES_MAX = 16 * 1024 * 1024;
 const REPLAY_READ_BYTES = 1024 * 1024;
 /** Commands waiting for their turn; further ones are refused. */
 const COMMAND_QUEUE_MAX = 1000;
+/** Changes that need space without freeing any: on a full disk they wait until there is room. */
+const NEEDS_ROOM: ReadonlySet<CommandName> = new Set(["createTopics", "createPartitions"]);
 /** The term of the only voter, until there are elections. */
 const LEADER_EPOCH = 0;
 
@@ -153,13 +155,20 @@ export class Controller {
       throw new MillraceError(outcome.error, outcome.message);
     }
     if (outcome.records.length > 0) {
-      await this.commit(outcome.records, context.nowMs);
+      await this.commit(outcome.records, {
+        nowMs: context.nowMs,
+        mayUseReserve: !NEEDS_ROOM.has(name),
+      });
       this.logger.debug({ command: name, records: outcome.records.length }, "metadata changed");
     }
     return outcome.response;
   }
 
-  private async commit(records: readonly MetadataRecord[], nowMs: number): Promise<void> {
+  private async commit(
+    records: readonly MetadataRecord[],
+    options: { readonly nowMs: number; readonly mayUseReserve: boolean },
+  ): Promise<void> {
+    const { nowMs, mayUseReserve } = options;
     const batch = encodeMetadataBatch(records, nowMs, this.runtime.compute);
     if (batch.length > METADATA_BATCH_BYTES_MAX) {
       throw new MillraceError(
@@ -167,7 +176,7 @@ export class Controller {
         `the change takes ${batch.length} bytes of metadata; one change may take ${METADATA_BATCH_BYTES_MAX}: split it`,
       );
     }
-    const appended = this.log.append(batch, { leaderEpoch: LEADER_EPOCH });
+    const appended = this.log.append(batch, { leaderEpoch: LEADER_EPOCH, mayUseReserve });
     if (!appended.ok) {
       throw new MillraceError(appended.error, appended.message);
     }

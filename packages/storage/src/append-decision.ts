@@ -26,7 +26,7 @@ export function decideAppend(
   batches: Uint8Array,
   options: AppendOptions,
 ): AppendOutcome {
-  const obstruction = obstacle(log, batches.byteLength);
+  const obstruction = obstacle(log, batches.byteLength, options.mayUseReserve === true);
   if (obstruction !== undefined) {
     return obstruction;
   }
@@ -34,15 +34,19 @@ export function decideAppend(
   if (headers === undefined || totalBytes(headers) !== batches.byteLength) {
     return refused("CORRUPT_MESSAGE", "the bytes are not whole record batches");
   }
-  const { leaderEpoch } = options;
+  const { leaderEpoch, mayUseReserve = false } = options;
   return (
     batchProblem(log, headers, leaderEpoch) ??
     checkSequences(log, headers) ??
-    accept(log, headers, { batches, leaderEpoch })
+    accept(log, headers, { batches, leaderEpoch, mayUseReserve })
   );
 }
 
-function obstacle(log: LogParts, sizeBytes: number): AppendRefused | undefined {
+function obstacle(
+  log: LogParts,
+  sizeBytes: number,
+  mayUseReserve: boolean,
+): AppendRefused | undefined {
   const { services, storage, damage } = log;
   if (services.failure !== undefined) {
     return refused("KAFKA_STORAGE_ERROR", services.failure.message);
@@ -55,6 +59,9 @@ function obstacle(log: LogParts, sizeBytes: number): AppendRefused | undefined {
   }
   if (log.isTruncating) {
     return refused("REPLICA_NOT_AVAILABLE", "the log is being truncated");
+  }
+  if (!services.hasReserve && !mayUseReserve) {
+    return refused("STORAGE_FULL", "the disk is full: there is no room for the reserve");
   }
   if (services.queuedBytes > 0 && services.queuedBytes + sizeBytes > storage.queuedBytesMax) {
     return refused("BROKER_OVERLOADED", "too many bytes wait to be written");
@@ -144,7 +151,11 @@ function duplicate(log: LogParts, original: ProducerBatch): AppendOutcome {
 function accept(
   log: LogParts,
   headers: readonly BatchHeader[],
-  offered: { readonly batches: Uint8Array; readonly leaderEpoch: number },
+  offered: {
+    readonly batches: Uint8Array;
+    readonly leaderEpoch: number;
+    readonly mayUseReserve: boolean;
+  },
 ): AppendOutcome {
   const { batches, leaderEpoch } = offered;
   const { marks, tail, epochs, producers, config, runtime, services } = log;
@@ -166,6 +177,9 @@ function accept(
     tail.append({ bytes, header, undo: producers.apply(header, nowMs) });
     marks.appended(header.lastOffset + 1);
     position += sizeBytes;
+  }
+  if (offered.mayUseReserve) {
+    log.mayUseReserveTo = marks.end;
   }
   services.countQueued(batches.byteLength);
   return {

@@ -70,6 +70,10 @@ export async function replaceFile(
   try {
     await writeFully(file, [bytes], 0);
     await file.sync();
+  } catch (error) {
+    // On a full disk what was written would take the space that others wait for.
+    await file.truncate(0).catch(() => undefined);
+    throw error;
   } finally {
     await file.close();
   }

@@ -8,24 +8,24 @@ import { ProducerState } from "./core/producer-state.js";
 import {
   deletedDirectoryName,
   PARTITION_METADATA_FILE,
-  type PartitionName,
-  parsePartitionDirectory,
   partitionDirectoryName,
   setAsideDirectoryName,
 } from "./core/segment-name.js";
-import { decodePartitionMetadata, encodePartitionMetadata } from "./core/text-checkpoints.js";
+import { encodePartitionMetadata } from "./core/text-checkpoints.js";
 import { DataDirectory } from "./data-directory.js";
-import { readTextIfPresent, replaceFile } from "./files.js";
+import { isFileError, replaceFile } from "./files.js";
 import { forEachBounded } from "./for-each-bounded.js";
+import { recoverFoundLog } from "./found-log.js";
 import { IndexCache } from "./index-cache.js";
-import { Log, NIL_TOPIC_ID } from "./log.js";
-import { type LogConfig, parseLogConfig } from "./log-config.js";
+import { Log } from "./log.js";
+import type { LogConfig } from "./log-config.js";
 import type { LogServices } from "./log-parts.js";
 import { type LogEnvironment, recoverLog } from "./log-recovery.js";
 import type { LogId, RecoveryProgress, RecoveryReport, StorageFailure } from "./log-types.js";
 import { OffsetCheckpointer } from "./offset-checkpointer.js";
 import { assertOwnDirectory } from "./own-directory.js";
 import { Removals } from "./removals.js";
+import { SpaceReserve } from "./space-reserve.js";
 import {
   type StorageConfig,
   type StorageRuntime,
@@ -59,6 +59,7 @@ export class LogManager {
   readonly #scheduler: CommitScheduler;
   readonly #checkpointer: OffsetCheckpointer;
   readonly #removals: Removals;
+  readonly #reserve: SpaceReserve;
   readonly #logs = new Map<string, Log>();
   readonly #creating = new Map<string, Promise<Log>>();
   /** Appended, over all logs, and not written yet. */
@@ -82,6 +83,8 @@ export class LogManager {
       this.#announceFailure = resolve;
     });
     this.#removals = new Removals(runtime);
+    const { path } = options;
+    this.#reserve = new SpaceReserve({ runtime, path, reserveBytes: storage.reserveBytes });
     this.#scheduler = new CommitScheduler({
       clock: runtime.clock,
       roundsAtOnceMax: storage.syncsAtOnceMax,
@@ -112,7 +115,12 @@ export class LogManager {
     try {
       const wasClean = await directory.takeCleanShutdownMark();
       const manager = new LogManager(options, directory, wasClean);
-      await manager.#recover(options.onProgress);
+      try {
+        await manager.#recover(options.onProgress);
+      } catch (error) {
+        await manager.#reserve.stop();
+        throw error;
+      }
       return manager;
     } catch (error) {
       await directory.release();
@@ -150,6 +158,9 @@ export class LogManager {
    */
   async createLog(id: LogId, config: LogConfig): Promise<Log> {
     this.#assertOpen();
+    if (!this.#reserve.isHeld && this.getLog(id.topic, id.partition) === undefined) {
+      throw new MillraceError("STORAGE_FULL", "the disk is full: there is no room for a new log");
+    }
     const name = partitionDirectoryName(id.topic, id.partition);
     const pending = this.#creating.get(name);
     if (pending !== undefined) {
@@ -209,18 +220,36 @@ export class LogManager {
       const logs = [...this.#logs.values()];
       await forEachBounded(logs, LOGS_AT_ONCE_MAX, (log) => log.close());
       if (this.#failure === undefined) {
-        await this.#checkpointer.store();
-        await this.#directory.markCleanShutdown();
+        await this.#bearingFullDisk(() => this.#markClean());
       }
     } finally {
       this.#checkpointer.stop();
       await this.#removals.close();
+      await this.#reserve.stop();
       await this.#directory.release();
+    }
+  }
+
+  async #markClean(): Promise<void> {
+    await this.#checkpointer.store();
+    await this.#directory.markCleanShutdown();
+  }
+
+  /** For what only makes the next start quicker. */
+  async #bearingFullDisk(work: () => Promise<void>): Promise<void> {
+    try {
+      await this.#reserve.use(work);
+    } catch (error) {
+      if (!isFileError(error, "STORAGE_FULL")) {
+        throw error;
+      }
+      this.#runtime.logger.warn({ path: this.path, error }, "the next start will take longer");
     }
   }
 
   async #recover(onProgress: LogManagerOptions["onProgress"]): Promise<void> {
     await this.#directory.finishDeletions();
+    await this.#reserve.open();
     const recoveryPoints = await this.#directory.loadRecoveryPoints();
     const startOffsets = await this.#directory.loadLogStartOffsets();
     const names = await this.#directory.partitionDirectories();
@@ -235,44 +264,19 @@ export class LogManager {
         onProgress?.({ recoveredLogs, totalLogs: names.length, report });
       }
     });
-    await this.#checkpointer.store();
+    await this.#bearingFullDisk(() => this.#checkpointer.store());
   }
 
   async #recoverLog(
     name: string,
     known: { readonly recoveryPoint: number; readonly logStartOffset: number | undefined },
   ): Promise<RecoveryReport | undefined> {
-    const directory = `${this.path}/${name}`;
-    const { fileSystem } = this.#runtime;
-    const text = await readTextIfPresent(fileSystem, `${directory}/${PARTITION_METADATA_FILE}`);
-    const isEmpty = (await fileSystem.readDirectory(directory)).length === 0;
-    if (text === undefined && isEmpty) {
-      // Its creation was interrupted: it will be tried again, or never.
-      return undefined;
+    const environment = this.#environment;
+    const found = await recoverFoundLog({ ...known, environment, path: this.path, name });
+    if (found !== undefined) {
+      this.#logs.set(name, new Log(found.parts, this.#scheduler));
     }
-    const { topic, partition } = parsePartitionDirectory(name) as PartitionName;
-    const topicId =
-      (text === undefined ? undefined : decodePartitionMetadata(text)) ?? NIL_TOPIC_ID;
-    const { parts, report } = await recoverLog({
-      ...known,
-      environment: this.#environment,
-      id: { topic, topicId, partition },
-      directory,
-      config: parseLogConfig(),
-    });
-    this.#logs.set(name, new Log(parts, this.#scheduler));
-    this.#report(report);
-    return report;
-  }
-
-  #report(report: RecoveryReport): void {
-    const { topic, partition, cutBytes, cutReason, damage } = report;
-    const { logger } = this.#runtime;
-    if (damage !== undefined) {
-      logger.error({ topic, partition, damage }, "log quarantined");
-    } else if (cutBytes > 0) {
-      logger.warn({ topic, partition, cutBytes, cutReason }, "torn tail cut");
-    }
+    return found?.report;
   }
 
   async #create(id: LogId, config: LogConfig): Promise<Log> {
@@ -339,6 +343,7 @@ export class LogManager {
   #services(indexCache: IndexCache): LogServices {
     const failure = (): StorageFailure | undefined => this.#failure;
     const queuedBytes = (): number => this.#queuedBytes;
+    const reserve = this.#reserve;
     return {
       get failure() {
         return failure();
@@ -351,6 +356,10 @@ export class LogManager {
       },
       countWritten: (bytes) => this.#checkpointer.countWritten(bytes),
       fail: (fault) => this.#fail(fault),
+      get hasReserve() {
+        return reserve.isHeld;
+      },
+      withReserve: (work) => reserve.use(work),
       storeOffsets: () => this.#checkpointer.store(),
       removeLater: (segment, delayMs) => {
         indexCache.forget(segment);

@@ -23,6 +23,10 @@ export interface LogServices {
   countWritten(bytes: number): void;
   /** A fault after which nothing more can be promised. */
   fail(failure: StorageFailure): void;
+  /** Records may be written: nothing has had to be freed for want of space. */
+  readonly hasReserve: boolean;
+  /** Does `work`, and once more with the reserve's space when the disk is full. */
+  withReserve<T>(work: () => Promise<T>): Promise<T>;
   /** Stores recovery points and start offsets of all logs, durably. */
   storeOffsets(): Promise<void>;
   /** Removes a retired segment's files after `delayMs` and when its last reader left. */
@@ -45,6 +49,8 @@ export interface LogParts {
   /** The epochs changed since they were stored. */
   areEpochsDirty: boolean;
   readonly producers: ProducerState;
+  /** What is pending before this offset may be written into the reserve. */
+  mayUseReserveTo: number;
   /** Bytes written since the last producer snapshot. */
   bytesSinceSnapshot: number;
   readonly tail: LogTail;

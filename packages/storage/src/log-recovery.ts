@@ -78,6 +78,7 @@ export async function recoverLog(options: RecoverLogOptions): Promise<RecoveredL
     epochs: storedEpochs ?? (await rebuildEpochs(segments)),
     areEpochsDirty: storedEpochs === undefined,
     producers: environment.createProducerState(),
+    mayUseReserveTo: 0,
     bytesSinceSnapshot: 0,
     tail: new LogTail(environment.tailCache),
     mustRoll: false,

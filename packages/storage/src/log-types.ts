@@ -19,6 +19,8 @@ export interface AppendOptions {
   readonly leaderEpoch: number;
   /** When the caller has parsed them already: one per batch, in order. */
   readonly headers?: readonly BatchHeader[] | undefined;
+  /** On a full disk the reserve is given up for it: only for what helps to free space again. */
+  readonly mayUseReserve?: boolean | undefined;
 }
 
 export interface Appended {

@@ -148,7 +148,7 @@ export class LogWriter implements CommitTarget {
     }
     const parts = this.#parts;
     try {
-      await writeRound(parts);
+      await this.#write();
       if (parts.config.flush === "sync") {
         await syncRound(parts);
       } else {
@@ -168,6 +168,12 @@ export class LogWriter implements CommitTarget {
       return;
     }
     this.#settle();
+  }
+
+  async #write(): Promise<void> {
+    const { marks, mayUseReserveTo, services } = this.#parts;
+    const write = (): Promise<void> => writeRound(this.#parts);
+    await (mayUseReserveTo > marks.written ? services.withReserve(write) : write());
   }
 
   /** Takes back all that is not written: log end, producers, epochs; and refuses whoever waits for it. */

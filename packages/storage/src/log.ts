@@ -213,12 +213,15 @@ export class Log {
    */
   async deleteRecordsBefore(offset: number): Promise<void> {
     await this.#writer.exclusively(async () => {
-      const { marks } = this.#parts;
+      const { marks, services } = this.#parts;
       if (offset > marks.flushed || offset < 0) {
         throw new MillraceError("OFFSET_OUT_OF_RANGE", `offset ${offset} is not flushed`);
       }
       if (offset > marks.start) {
-        await this.#writer.orFail(() => trimFront(this.#parts, offset), { bearsFullDisk: true });
+        await this.#writer.orFail(
+          () => services.withReserve(() => trimFront(this.#parts, offset)),
+          { bearsFullDisk: true },
+        );
         this.#writer.notify();
       }
     });
@@ -227,12 +230,14 @@ export class Log {
   /** Removes segments that the topic's retention no longer keeps. Returns the bytes removed. */
   async applyRetention(nowMs: number): Promise<number> {
     return await this.#writer.exclusively(async () => {
+      const { services } = this.#parts;
       if (this.state !== "online") {
         return 0;
       }
-      const removed = await this.#writer.orFail(() => trimByRetention(this.#parts, nowMs), {
-        bearsFullDisk: true,
-      });
+      const removed = await this.#writer.orFail(
+        () => services.withReserve(() => trimByRetention(this.#parts, nowMs)),
+        { bearsFullDisk: true },
+      );
       if (removed > 0) {
         this.#writer.notify();
       }

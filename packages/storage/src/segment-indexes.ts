@@ -12,7 +12,7 @@ import {
 import { type IndexedBatch, OFFSET_INDEX_ENTRY_BYTES, OffsetIndex } from "./core/offset-index.js";
 import { OFFSET_INDEX_SUFFIX, segmentFileName, TIME_INDEX_SUFFIX } from "./core/segment-name.js";
 import { TIME_INDEX_ENTRY_BYTES, TimeIndex } from "./core/time-index.js";
-import { readIfPresent, writeFully } from "./files.js";
+import { isFileError, readIfPresent, removeIfPresent, writeFully } from "./files.js";
 
 export interface IndexPlace {
   readonly fileSystem: FileSystem;
@@ -161,6 +161,21 @@ export class SegmentIndexes {
     await this.#write({ suffix: TIME_INDEX_SUFFIX, bytes: times, at: timesAt, sync });
     await this.#write({ suffix: INDEX_STATE_SUFFIX, bytes: state, at: 0, sync });
     this.#stored = stored;
+  }
+
+  /** Durably; on a full disk what was stored before is removed instead, and the next start walks over the segment. */
+  async storeOrForget(): Promise<void> {
+    try {
+      await this.store({ sync: true });
+    } catch (error) {
+      if (!isFileError(error, "STORAGE_FULL")) {
+        throw error;
+      }
+      const { fileSystem, directory, baseOffset } = this.#place;
+      const name = segmentFileName(baseOffset, INDEX_STATE_SUFFIX);
+      await removeIfPresent(fileSystem, `${directory}/${name}`);
+      await fileSystem.syncDirectory(directory);
+    }
   }
 
   /** What the files say about the first bytes of the segment; undefined when they cannot be trusted. */

@@ -46,7 +46,7 @@ export async function recoverSealed(
     indexes.finish();
     const isWhole = end.problem === undefined && indexes.endOffset === options.endOffset;
     if (isWhole) {
-      await indexes.store({ sync: true });
+      await indexes.storeOrForget();
     }
     const damage = isWhole
       ? undefined
@@ -117,7 +117,7 @@ export async function recoverActive(
     const stored = await readIndexState(place);
     if (stored !== undefined && stored.logBytes !== indexes.logBytes) {
       // It may describe batches that are gone, and must not be believed when others take their place.
-      await indexes.store({ sync: true });
+      await indexes.storeOrForget();
     }
     return {
       segment: new Segment({ ...place, ...common }),

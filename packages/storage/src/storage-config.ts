@@ -30,6 +30,11 @@ export interface StorageConfig {
   readonly checkpointBytes: number;
   /** A producer that wrote nothing for so long is forgotten. Default one day (Kafka's producer.id.expiration.ms). */
   readonly producerIdExpirationMs: number;
+  /**
+   * Bytes held back in the data directory, so that a completely full disk can still delete (at most an eighth of the
+   * free space). Records are refused while there is no room for it. 0: none. Default 4 MiB.
+   */
+  readonly reserveBytes: number;
   /** How many logs are recovered at once. Default 4. */
   readonly recoveriesAtOnceMax: number;
 }
@@ -44,5 +49,6 @@ export const storageConfigDefaults: StorageConfig = Object.freeze({
   checkpointIntervalMs: 5_000,
   checkpointBytes: 64 * 1024 * 1024,
   producerIdExpirationMs: 86_400_000,
+  reserveBytes: 4 * 1024 * 1024,
   recoveriesAtOnceMax: 4,
 });

@@ -21,6 +21,8 @@ export const RECOVERY_POINT_FILE = "recovery-point-offset-checkpoint";
 export const LOG_START_OFFSET_FILE = "log-start-offset-checkpoint";
 export const DIRECTORY_METADATA_FILE = "meta.properties";
 export const CLEAN_SHUTDOWN_FILE = ".millrace_cleanshutdown";
+/** Holds space that a full disk gives back: see space-reserve.ts. */
+export const RESERVE_FILE = ".millrace_reserve";
 
 /** `00000000000000000042.log` for offset 42 and `.log`. */
 export function segmentFileName(baseOffset: number, suffix: string): string {
