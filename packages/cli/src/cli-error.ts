@@ -38,7 +38,8 @@ const hints: Partial<Record<ErrorName, string>> = {
   RECORD_TOO_LARGE: "Send smaller records, or raise the topic's max.message.bytes.",
   INVALID_CONFIG: "Topic configurations have Kafka's names, such as retention.ms or segment.bytes.",
   STORAGE_FULL: "Free space on the broker's disk; it recovers by itself.",
-  PARTITION_QUARANTINED: "Run `millrace log verify DATA_DIRECTORY` on the broker's machine.",
+  PARTITION_QUARANTINED:
+    "Run `millrace log verify DATA_DIRECTORY` on the broker's machine, then `millrace log repair`.",
   UNSUPPORTED_VERSION: "The broker and this command are of different versions; update the older.",
 };
 

@@ -97,6 +97,9 @@ function printVerdict(context: CommandContext, findings: Findings): void {
   terminal.out(
     "Copy the directory before anything else touches it; records outside the damage are readable.",
   );
+  terminal.out(
+    "`millrace log repair` then sets the damage aside, so that the partition serves again.",
+  );
 }
 
 async function verify(

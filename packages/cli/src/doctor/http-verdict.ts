@@ -45,7 +45,7 @@ export function judgeAnswer(answer: Answer): BrokerHealth {
     case "silent":
       throw new Unhealthy(
         "the port is open, but whatever listens there does not answer HTTP",
-        "A TLS port, or another protocol such as Kafka's, waits like this: use wss://, or check the port number.",
+        "A TLS port, another protocol, or a broker that hangs waits like this: try wss://, check the port number, and look at the broker's own output.",
       );
     case "closed":
       throw new Unhealthy(
