@@ -234,6 +234,11 @@ async function cutBack(log: LogParts): Promise<void> {
   const segment = activeSegment(log);
   const file = await segment.file();
   await file.truncate(segment.sizeBytes);
-  await file.sync();
+  try {
+    await file.sync();
+  } catch (error) {
+    // Even for want of space this is final, unlike the write's failure.
+    throw new SyncFailed(error);
+  }
   log.marks.syncedTo(log.marks.written);
 }

@@ -53,12 +53,18 @@ export async function trimFront(log: LogParts, startOffset: number): Promise<num
   }
   const isBefore = (segment: Segment): boolean =>
     segment !== activeSegment(log) && segment.endOffset <= startOffset;
-  const removed = log.segments.filter(isBefore);
-  log.segments = log.segments.filter((segment) => !removed.includes(segment));
   let bytes = 0;
-  for (const segment of removed) {
+  for (const segment of log.segments.filter(isBefore)) {
+    const before = log.segments;
+    log.segments = before.filter((other) => other !== segment);
+    try {
+      await retire(log, segment);
+    } catch (error) {
+      // It is still there (no file handles left, say): the next round tries again.
+      log.segments = before;
+      throw error;
+    }
     bytes += segment.sizeBytes;
-    await retire(log, segment);
   }
   return bytes;
 }

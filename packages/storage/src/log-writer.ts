@@ -213,16 +213,19 @@ export class LogWriter implements CommitTarget {
     }
   }
 
-  /** Runs `work`; a fault in it is final for the data directory, unless `work` can bear that the disk is full. */
+  /** Runs `work`; a fault in it is final for the data directory, unless `work` bears that space or handles run out. */
   async orFail<T>(
     work: () => Promise<T>,
-    options: { readonly bearsFullDisk: boolean } = { bearsFullDisk: false },
+    options: { readonly bearsExhaustion: boolean } = { bearsExhaustion: false },
   ): Promise<T> {
     try {
       return await work();
     } catch (error) {
-      if (options.bearsFullDisk && isFileError(error, "STORAGE_FULL")) {
+      if (options.bearsExhaustion && isFileError(error, "STORAGE_FULL")) {
         throw new MillraceError("STORAGE_FULL", undefined, { cause: error });
+      }
+      if (options.bearsExhaustion && isFileError(error, "TOO_MANY_OPEN_FILES")) {
+        throw new MillraceError("KAFKA_STORAGE_ERROR", "too many open files", { cause: error });
       }
       this.#fail(error);
       throw new MillraceError("KAFKA_STORAGE_ERROR", "the disk failed", { cause: error });

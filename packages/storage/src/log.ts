@@ -220,7 +220,7 @@ export class Log {
       if (offset > marks.start) {
         await this.#writer.orFail(
           () => services.withReserve(() => trimFront(this.#parts, offset)),
-          { bearsFullDisk: true },
+          { bearsExhaustion: true },
         );
         this.#writer.notify();
       }
@@ -236,7 +236,7 @@ export class Log {
       }
       const removed = await this.#writer.orFail(
         () => services.withReserve(() => trimByRetention(this.#parts, nowMs)),
-        { bearsFullDisk: true },
+        { bearsExhaustion: true },
       );
       if (removed > 0) {
         this.#writer.notify();

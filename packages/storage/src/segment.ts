@@ -165,7 +165,7 @@ export class Segment {
     );
     indexes.finish();
     if (this.#suffix === "") {
-      await indexes.store({ sync: false });
+      await indexes.store({ sync: false }).catch(ignoreExhaustion);
     }
     return indexes;
   }
@@ -274,6 +274,13 @@ export class Segment {
     const file = this.#file;
     this.#file = undefined;
     await (await file)?.close();
+  }
+}
+
+/** The indexes are in memory, which is what a reader needs; the next one that finds them gone builds them again. */
+function ignoreExhaustion(error: unknown): void {
+  if (!isFileError(error, "STORAGE_FULL") && !isFileError(error, "TOO_MANY_OPEN_FILES")) {
+    throw error;
   }
 }
 
