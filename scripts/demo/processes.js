@@ -33,7 +33,7 @@ export async function startBroker(dataDirectory, port = 0) {
     spawn(
       process.execPath,
       [
-        here("../../packages/cli/dist/main.js"),
+        here("../../packages/cli/dist/main.cjs"),
         ...["start", "--json", "--port", String(port), "--data-dir", dataDirectory],
       ],
       // Not of the terminal's group: Ctrl-C is the demo's to handle.

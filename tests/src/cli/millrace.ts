@@ -5,7 +5,7 @@ import { existsSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
-const main = fileURLToPath(new URL("../../../packages/cli/dist/main.js", import.meta.url));
+const main = fileURLToPath(new URL("../../../packages/cli/dist/main.cjs", import.meta.url));
 
 export interface Result {
   readonly code: number | null;

@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
-const cli = fileURLToPath(new URL("../../../packages/cli/dist/main.js", import.meta.url));
+const cli = fileURLToPath(new URL("../../../packages/cli/dist/main.cjs", import.meta.url));
 
 export interface BrokerProcessOptions {
   readonly dataDirectory: string;

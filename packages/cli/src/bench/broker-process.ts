@@ -30,7 +30,7 @@ export class BrokerProcess {
 
   /** Resolves when the broker serves. @throws CliError with the end of its log when it does not. */
   static async start(dataDirectory: string): Promise<BrokerProcess> {
-    const main = fileURLToPath(new URL("../main.js", import.meta.url));
+    const main = fileURLToPath(new URL("../main.cjs", import.meta.url));
     const parameters = ["start", "--port", "0", "--json", "--data-dir", dataDirectory];
     const child = spawn(process.execPath, [main, ...parameters], {
       stdio: ["ignore", "pipe", "pipe"],
