@@ -9,10 +9,13 @@ import {
   readBatch,
 } from "@millrace/protocol";
 import { scanBatches } from "./batch-scanner.js";
+import { CHUNK_BYTES } from "./files.js";
 import { activeSegment, type LogParts, logName, segmentAt } from "./log-parts.js";
 import type { LogSlice, ReadOptions, TimestampOffset } from "./log-types.js";
+import { storeQuarantine } from "./quarantine-marker.js";
 import type { Segment } from "./segment.js";
 import { readSegment, SegmentDamage, type SegmentReadOptions } from "./segment-reader.js";
+import type { UndamagedRun } from "./torn-tail.js";
 
 /** How many sequential readers of one log are remembered. */
 const CURSORS_MAX = 64;
@@ -101,10 +104,12 @@ export class LogReader {
     const segment = segmentAt(log, options.offset);
     segment.enter();
     try {
-      const start = await this.#startOf(segment, options.offset);
+      const run = this.#runAt(segment, options.offset);
+      const start = await this.#startOf(segment, options.offset, run);
       const slice = await readSegment({
         ...options,
         ...start,
+        endPosition: run?.to,
         segment,
         epochs: log.epochs,
         compute: log.runtime.compute,
@@ -132,14 +137,33 @@ export class LogReader {
     }
   }
 
+  /** Where the segment is damaged, what of it can be read around `offset`. @throws MillraceError when nothing can. */
+  #runAt(segment: Segment, offset: number): UndamagedRun | undefined {
+    const { runs } = segment;
+    const run = runs?.find(
+      ({ baseOffset, endOffset }) => baseOffset <= offset && offset < endOffset,
+    );
+    if (runs !== undefined && run === undefined) {
+      throw new MillraceError(
+        "PARTITION_QUARANTINED",
+        this.#log.damage ?? "the segment is damaged",
+      );
+    }
+    return run;
+  }
+
   async #startOf(
     segment: Segment,
     offset: number,
+    run: UndamagedRun | undefined,
   ): Promise<Pick<SegmentReadOptions, "from" | "fromOffset" | "fromLastOffset" | "slackBytes">> {
     const cursor = this.#cursors.get(offset);
     if (cursor?.segment === segment) {
       this.#cursors.delete(offset);
       return { from: cursor.position, fromOffset: offset, slackBytes: 0 };
+    }
+    if (run !== undefined && run.from > 0) {
+      return { from: run.from, fromOffset: run.baseOffset, slackBytes: CHUNK_BYTES };
     }
     const { segmentBytes, indexIntervalBytes } = this.#log.config;
     const indexes = await segment.indexes(indexIntervalBytes);
@@ -320,7 +344,7 @@ export class LogReader {
       return await read();
     } catch (error) {
       if (error instanceof SegmentDamage) {
-        this.#quarantine(error);
+        await this.#quarantine(error);
         throw new MillraceError("CORRUPT_MESSAGE", error.message, { cause: error });
       }
       throw isMillraceError(error)
@@ -329,12 +353,23 @@ export class LogReader {
     }
   }
 
-  #quarantine(damage: SegmentDamage): void {
-    this.#log.damage ??= damage.message;
-    this.#log.runtime.logger.error(
+  /** Durably, so that no start puts the log online again as if nothing had been found. */
+  async #quarantine(damage: SegmentDamage): Promise<void> {
+    const { directory, runtime, services } = this.#log;
+    if (this.#log.damage !== undefined) {
+      return;
+    }
+    this.#log.damage = damage.message;
+    runtime.logger.error(
       { log: logName(this.#log.id), path: damage.path, position: damage.position },
       `log quarantined: ${damage.message}`,
     );
+    try {
+      const { fileSystem } = runtime;
+      await services.withReserve(() => storeQuarantine(fileSystem, directory, damage.message));
+    } catch (error) {
+      runtime.logger.error({ directory, error }, "the quarantine ends with the next start");
+    }
   }
 
   #touch(segment: Segment): void {

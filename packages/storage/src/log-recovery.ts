@@ -19,6 +19,7 @@ import { type LogParts, type LogServices, segmentPlace } from "./log-parts.js";
 import type { LogId, RecoveryReport } from "./log-types.js";
 import { replayProducers } from "./producer-replay.js";
 import { removeSnapshotsBeyond } from "./producer-snapshots.js";
+import { readQuarantine } from "./quarantine-marker.js";
 import { Segment } from "./segment.js";
 import { type ActiveRecovery, recoverActive, recoverSealed } from "./segment-recovery.js";
 import type { StorageConfig, StorageRuntime } from "./storage-config.js";
@@ -60,10 +61,11 @@ export async function recoverLog(options: RecoverLogOptions): Promise<RecoveredL
   const bases = await findSegments(options);
   const storedEpochs = await loadEpochs(options);
   const found = await recoverSegments(options, bases, storedEpochs);
-  const { active, segments, damage } = found;
+  const { active, segments } = found;
+  const damage = found.damage ?? (await readQuarantine(fileSystem, directory));
   const end = segments.at(-1)?.endOffset ?? 0;
   // A damaged log ends where it once was known to end, so that nobody reads less without noticing.
-  const knownEnd = Math.max(end, options.recoveryPoint, active.endBehindDamage ?? 0);
+  const knownEnd = Math.max(end, options.recoveryPoint);
   const logEnd = damage === undefined ? end : knownEnd;
   const start = Math.max(options.logStartOffset ?? 0, segments[0]?.baseOffset ?? 0);
   const parts: LogParts = {

@@ -18,6 +18,7 @@ import {
 import { decodeEpochCheckpoint, decodeOffsetCheckpoint } from "./core/text-checkpoints.js";
 import { CHUNK_BYTES, readFully, readTextIfPresent, removeIfPresent, writeFully } from "./files.js";
 import { placeholderBatches } from "./placeholder-batch.js";
+import { removeQuarantine } from "./quarantine-marker.js";
 import { type DamagedRange, planRepair, type SegmentPlan } from "./repair-plan.js";
 import type { StorageRuntime } from "./storage-config.js";
 
@@ -95,6 +96,9 @@ async function repair(options: RepairOptions): Promise<RepairReport> {
       await replaceSegment(options, plan);
     }
     ranges.push(...plan.ranges.map((range, index) => repaired(plan, range, saved[index])));
+  }
+  if (apply) {
+    await removeQuarantine(fileSystem, directory);
   }
   return {
     topic,

@@ -50,6 +50,10 @@ export class SegmentIndexes {
     return this.#times;
   }
 
+  get baseOffset(): number {
+    return this.#place.baseOffset;
+  }
+
   get logBytes(): number {
     return this.#logBytes;
   }

@@ -42,6 +42,8 @@ export interface SegmentReadOptions {
   readonly fromLastOffset?: number | undefined;
   /** Bytes that may lie between `from` and the batch with `offset`. */
   readonly slackBytes: number;
+  /** Where undamaged batches end; undefined: with the file. */
+  readonly endPosition?: number | undefined;
   readonly epochs: LeaderEpochs;
   readonly compute: Pick<Compute, "crc32c">;
 }
@@ -58,7 +60,7 @@ export async function readSegment(options: SegmentReadOptions): Promise<SegmentS
   let position = options.from;
   let expectedOffset = options.fromOffset;
   let lengthWanted = Math.max(options.maxBytes, RECORD_BATCH_HEADER_BYTES) + options.slackBytes;
-  const endPosition = segment.sizeBytes;
+  const endPosition = options.endPosition ?? segment.sizeBytes;
   while (position < endPosition) {
     const length = Math.min(lengthWanted, endPosition - position);
     const bytes = new Uint8Array(length);
@@ -94,6 +96,7 @@ interface Collected {
   readonly neededBytes: number;
 }
 
+/** What precedes damage is served; who reads on there meets it. */
 function collect(options: CollectOptions): Collected {
   const { bytes, position, offset } = options;
   const walk = new Walk(options);
@@ -101,7 +104,7 @@ function collect(options: CollectOptions): Collected {
   let end = 0;
   let nextOffset = offset;
   for (;;) {
-    const header = walk.peek();
+    const header = walk.peekBehind(end - start);
     const isPartial = header === undefined || end + header.sizeBytes > bytes.length;
     if (isPartial && start === end && !isTooLarge(header, options)) {
       return {
@@ -126,10 +129,10 @@ function collect(options: CollectOptions): Collected {
     }
     const isFirst = start === end;
     const fits = end + header.sizeBytes - start <= options.maxBytes;
-    if (!fits && !(isFirst && options.minOneBatch)) {
+    if (isFirst ? !fits && !options.minOneBatch : !fits || !walk.isGenuine()) {
       break;
     }
-    walk.take(header, true);
+    walk.take(header, isFirst);
     end = walk.at;
     nextOffset = header.lastOffset + 1;
   }
@@ -179,6 +182,23 @@ class Walk {
     return header;
   }
 
+  /** Like `peek`; but with something to return already, damage is as good as the end of the bytes. */
+  peekBehind(foundBytes: number): BatchHeader | undefined {
+    try {
+      return this.peek();
+    } catch (error) {
+      if (foundBytes > 0 && error instanceof SegmentDamage) {
+        return undefined;
+      }
+      throw error;
+    }
+  }
+
+  /** Whether the batch at the current place has the CRC it claims. */
+  isGenuine(): boolean {
+    return isBatchCrcValid(this.#options.bytes, this.at, this.#options.compute);
+  }
+
   /** Goes past the batch that `peek` returned. */
   take(header: BatchHeader, verifyCrc: boolean): void {
     const { epochs, fromLastOffset } = this.#options;
@@ -204,8 +224,7 @@ class Walk {
   }
 
   verifyCrc(): void {
-    const { bytes, compute } = this.#options;
-    if (!isBatchCrcValid(bytes, this.at, compute)) {
+    if (!this.isGenuine()) {
       throw this.#damage("it does not have the CRC it claims");
     }
   }

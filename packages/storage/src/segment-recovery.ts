@@ -11,7 +11,7 @@ import { LOG_SUFFIX, segmentFileName } from "./core/segment-name.js";
 import { CHUNK_BYTES, readFully, writeFully } from "./files.js";
 import { Segment } from "./segment.js";
 import { type IndexPlace, readIndexState, SegmentIndexes } from "./segment-indexes.js";
-import { endBehindDamage } from "./torn-tail.js";
+import { runsBehind, runsBehindBadBatch, type UndamagedRun } from "./torn-tail.js";
 
 export interface SealedRecovery {
   readonly segment: Segment;
@@ -51,7 +51,6 @@ export async function recoverSealed(
     const damage = isWhole
       ? undefined
       : `${path}: the batch at byte ${end.position} is damaged: ${end.problem ?? `records up to ${options.endOffset} are missing`}`;
-    // A damaged segment keeps its full size, so that a read of what follows the damage meets it.
     const summary = {
       logBytes: size,
       endOffset: options.endOffset,
@@ -59,7 +58,10 @@ export async function recoverSealed(
       maxTimestampOffset: indexes.maxTimestampOffset,
       firstTimestamp: indexes.firstTimestamp,
     };
-    return { segment: new Segment({ ...place, summary }), damage };
+    const runs = isWhole
+      ? undefined
+      : await allRuns(place, { file, size, indexes, position: end.position });
+    return { segment: new Segment({ ...place, summary, runs }), damage };
   } finally {
     await file.close();
   }
@@ -71,8 +73,6 @@ export interface ActiveRecovery {
   readonly cutBytes: number;
   readonly cutReason: string | undefined;
   readonly damage: string | undefined;
-  /** Where undamaged batches behind the damage end; undefined when none were found. */
-  readonly endBehindDamage?: number | undefined;
 }
 
 export interface ActiveRecoveryOptions {
@@ -93,10 +93,13 @@ export async function recoverActive(
   try {
     const trusted = await walkTrusted({ place, file, size, options });
     const { indexes } = trusted;
-    const common = { summary: indexes, indexes };
     if (trusted.damage !== undefined) {
-      const segment = new Segment({ ...place, ...common });
+      // What is behind the damage may have been acknowledged: it stays part of the log, and can be read.
+      const position = indexes.logBytes;
+      const runs = await allRuns(place, { file, size, indexes, position });
+      await writeAgain(file, { from: position, to: size, size });
       const damage = `${path}: ${trusted.damage}`;
+      const segment = damagedSegment(place, { indexes, size, runs });
       return { segment, damage, verifiedBytes: 0, cutBytes: 0, cutReason: undefined };
     }
     const from = indexes.logBytes;
@@ -119,16 +122,19 @@ export async function recoverActive(
       // It may describe batches that are gone, and must not be believed when others take their place.
       await indexes.storeOrForget();
     }
+    const runs = [runOf(indexes), ...(behind ?? [])];
     return {
-      segment: new Segment({ ...place, ...common }),
+      segment:
+        behind === undefined
+          ? new Segment({ ...place, summary: indexes, indexes })
+          : damagedSegment(place, { indexes, size, runs }),
       damage:
         behind === undefined
           ? undefined
-          : `${path}: the batch at byte ${end.position} is damaged: ${end.problem}; undamaged batches up to offset ${behind} follow it`,
+          : `${path}: the batch at byte ${end.position} is damaged: ${end.problem}; undamaged batches up to offset ${runs.at(-1)?.endOffset} follow it`,
       verifiedBytes: end.position - from,
       cutBytes: size - to,
       cutReason: behind === undefined ? end.problem : undefined,
-      endBehindDamage: behind,
     };
   } finally {
     await file.close();
@@ -137,7 +143,7 @@ export async function recoverActive(
 
 /**
  * Past the recovery point a bad batch is a torn tail unless batches follow it that may have been acknowledged: then
- * nothing is cut, and the result is where they end.
+ * nothing is cut, and the result is what follows.
  */
 async function behindDamage(
   { compute }: IndexPlace,
@@ -147,12 +153,53 @@ async function behindDamage(
     readonly indexes: SegmentIndexes;
     readonly problem: string | undefined;
   },
-): Promise<number | undefined> {
+): Promise<readonly UndamagedRun[] | undefined> {
   const { file, size, indexes, problem } = scanned;
   const position = indexes.logBytes;
   return problem === undefined
     ? undefined
-    : await endBehindDamage({ file, compute, position, size, expectedOffset: indexes.endOffset });
+    : await runsBehindBadBatch({
+        file,
+        compute,
+        position,
+        size,
+        expectedOffset: indexes.endOffset,
+      });
+}
+
+/** What can be read of a damaged segment: the batches that were indexed, and those behind the damage. */
+async function allRuns(
+  { compute }: IndexPlace,
+  damaged: {
+    readonly file: FileHandle;
+    readonly size: number;
+    readonly indexes: SegmentIndexes;
+    readonly position: number;
+  },
+): Promise<UndamagedRun[]> {
+  const { indexes, ...place } = damaged;
+  const expectedOffset = indexes.endOffset;
+  return [runOf(indexes), ...(await runsBehind({ ...place, compute, expectedOffset }))];
+}
+
+function runOf(indexes: SegmentIndexes): UndamagedRun {
+  const { baseOffset, endOffset, logBytes } = indexes;
+  return { from: 0, to: logBytes, baseOffset, endOffset };
+}
+
+function damagedSegment(
+  place: IndexPlace,
+  damaged: {
+    readonly indexes: SegmentIndexes;
+    readonly size: number;
+    readonly runs: readonly UndamagedRun[];
+  },
+): Segment {
+  const { indexes, size, runs } = damaged;
+  const { maxTimestamp, maxTimestampOffset, firstTimestamp } = indexes;
+  const endOffset = runs.at(-1)?.endOffset ?? indexes.endOffset;
+  const summary = { logBytes: size, endOffset, maxTimestamp, maxTimestampOffset, firstTimestamp };
+  return new Segment({ ...place, summary, indexes, runs });
 }
 
 interface TrustedWalk {

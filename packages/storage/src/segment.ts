@@ -16,6 +16,7 @@ import {
 } from "./core/segment-name.js";
 import { isFileError, removeIfPresent } from "./files.js";
 import { type IndexPlace, SegmentIndexes } from "./segment-indexes.js";
+import type { UndamagedRun } from "./torn-tail.js";
 
 /** All files of a segment, the one that makes it a segment first. */
 export const SEGMENT_SUFFIXES = [
@@ -34,6 +35,8 @@ export interface SegmentOptions extends IndexPlace {
   readonly summary: SegmentSummary;
   /** Given for an active segment. */
   readonly indexes?: SegmentIndexes | undefined;
+  /** Given for a damaged segment: what can be read of it, in order. Its indexes describe the first run. */
+  readonly runs?: readonly UndamagedRun[] | undefined;
 }
 
 export class Segment {
@@ -41,6 +44,7 @@ export class Segment {
   readonly #place: IndexPlace;
   #summary: SegmentSummary;
   #indexes: SegmentIndexes | undefined;
+  #runs: readonly UndamagedRun[] | undefined;
   #loading: Promise<SegmentIndexes> | undefined;
   #file: Promise<FileHandle> | undefined;
   #readers = 0;
@@ -54,6 +58,7 @@ export class Segment {
     this.#place = options;
     this.#summary = options.summary;
     this.#indexes = options.indexes;
+    this.#runs = options.runs;
     this.#isActive = options.indexes !== undefined;
   }
 
@@ -84,6 +89,11 @@ export class Segment {
   /** Exclusive. */
   get endOffset(): number {
     return this.#summary.endOffset;
+  }
+
+  /** Undefined when the segment is not known to be damaged. */
+  get runs(): readonly UndamagedRun[] | undefined {
+    return this.#runs;
   }
 
   get maxTimestamp(): number {
@@ -187,6 +197,7 @@ export class Segment {
   /** Takes the place of the indexes after the end of the file was cut. The segment is active from now on. */
   replaceIndexes(indexes: SegmentIndexes): void {
     this.#isActive = true;
+    this.#runs = undefined;
     this.#indexes = indexes;
     this.#summary = indexes;
   }

@@ -25,31 +25,52 @@ export interface BadBatch {
   readonly expectedOffset: number;
 }
 
+/** Undamaged batches, back to back. */
+export interface UndamagedRun {
+  /** In the file; `to` is exclusive. */
+  readonly from: number;
+  readonly to: number;
+  readonly baseOffset: number;
+  /** Exclusive. */
+  readonly endOffset: number;
+}
+
 /**
- * Where the log once ended, if it must be feared that what follows the bad batch was acknowledged; undefined when the
- * bad batch and all behind it are the rest of an interrupted write, and may be cut.
+ * What follows the bad batch, if it must be feared that it was acknowledged; undefined when the bad batch and all
+ * behind it are the rest of an interrupted write, and may be cut.
  */
-export async function endBehindDamage(bad: BadBatch): Promise<number | undefined> {
+export async function runsBehindBadBatch(
+  bad: BadBatch,
+): Promise<readonly UndamagedRun[] | undefined> {
   const first = await findBatch(bad, bad.position + 1);
-  if (first === undefined || (await hasLostSector(bad, first.position))) {
-    return undefined;
-  }
-  let found: FoundBatch | undefined = first;
-  let endOffset = bad.expectedOffset;
+  return first === undefined || (await hasLostSector(bad, first.position))
+    ? undefined
+    : await runsBehind(bad);
+}
+
+/** All that is undamaged behind the bad batch, in order. */
+export async function runsBehind(bad: BadBatch): Promise<UndamagedRun[]> {
+  const runs: UndamagedRun[] = [];
+  let { expectedOffset } = bad;
+  let found = await findBatch(bad, bad.position + 1);
   while (found !== undefined) {
-    const sequence = new BatchSequence(found.baseOffset);
-    const { position } = await scanBatches({
+    const { baseOffset, position: from } = found;
+    const sequence = new BatchSequence(baseOffset);
+    const { position: to } = await scanBatches({
       file: bad.file,
-      from: found.position,
+      from,
       to: bad.size,
       verifyCrc: bad.compute,
       sequence,
       visit: () => undefined,
     });
-    endOffset = Math.max(endOffset, sequence.nextOffset);
-    found = await findBatch(bad, Math.max(position, found.position + 1));
+    if (to > from) {
+      runs.push({ from, to, baseOffset, endOffset: sequence.nextOffset });
+      expectedOffset = sequence.nextOffset;
+    }
+    found = await findBatch({ ...bad, expectedOffset: expectedOffset - 1 }, Math.max(to, from + 1));
   }
-  return endOffset;
+  return runs;
 }
 
 export interface FoundBatch {

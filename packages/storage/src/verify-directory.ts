@@ -22,7 +22,7 @@ import {
 } from "./core/text-checkpoints.js";
 import { readTextIfPresent } from "./files.js";
 import { readIndexState, SegmentIndexes } from "./segment-indexes.js";
-import { endBehindDamage } from "./torn-tail.js";
+import { runsBehindBadBatch } from "./torn-tail.js";
 
 export interface VerifyOptions {
   readonly compute: Compute;
@@ -173,7 +173,7 @@ class LogVerifier {
         const isDamage =
           isSealed ||
           expectedOffset < options.recoveryPoint ||
-          (await endBehindDamage(bad)) !== undefined;
+          (await runsBehindBadBatch(bad)) !== undefined;
         this.#add({
           severity: isDamage ? "damage" : "torn",
           path,

@@ -16,6 +16,8 @@ export const DELETED_SUFFIX = ".deleted";
 export const TEMPORARY_SUFFIX = ".tmp";
 
 export const EPOCH_CHECKPOINT_FILE = "leader-epoch-checkpoint";
+/** In a partition's directory: damage was found; see quarantine-marker.ts. */
+export const QUARANTINE_FILE = "quarantined";
 export const PARTITION_METADATA_FILE = "partition.metadata";
 export const RECOVERY_POINT_FILE = "recovery-point-offset-checkpoint";
 export const LOG_START_OFFSET_FILE = "log-start-offset-checkpoint";
