@@ -26,9 +26,10 @@ function queueOf(count: number): PartitionQueue {
   return queue;
 }
 
-function takeAll(queue: PartitionQueue): ProducerBatch[] {
+function takeAll(queue: PartitionQueue, nowMs = 0): ProducerBatch[] {
   const taken: ProducerBatch[] = [];
-  for (let batch = queue.take(rules); batch !== undefined; batch = queue.take(rules)) {
+  const at = { ...rules, nowMs };
+  for (let batch = queue.take(at); batch !== undefined; batch = queue.take(at)) {
     taken.push(batch);
   }
   return taken;
@@ -56,6 +57,25 @@ describe("the window of batches on their way", () => {
       queue.acknowledged(first);
     }
     expect(takeAll(queue)).toHaveLength(5);
+  });
+
+  it("is one batch again after an idle hour: the broker may have forgotten the producer", () => {
+    for (const [idleMs, expected] of [
+      [3_599_999, 5],
+      [3_600_000, 1],
+    ] as const) {
+      const queue = queueOf(9);
+      const [first] = takeAll(queue);
+      if (first !== undefined) {
+        queue.acknowledged(first);
+      }
+      const [next, ...others] = takeAll(queue, idleMs);
+      expect([next, ...others]).toHaveLength(expected);
+      if (next !== undefined && expected === 1) {
+        queue.acknowledged(next);
+        expect(takeAll(queue, idleMs)).toHaveLength(5);
+      }
+    }
   });
 
   it("is counted from the oldest batch without an answer, so that the broker still knows that one", () => {

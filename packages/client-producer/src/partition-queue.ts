@@ -15,6 +15,8 @@ import { ProducerBatch } from "./producer-batch.js";
 import { judgeFailure, SequenceCounter, type Verdict } from "./sequence.js";
 
 const FIRST_BATCH_BYTES = 1024;
+/** Far below the day after which a broker forgets a producer that wrote nothing (producer.id.expiration.ms). */
+const FORGOTTEN_AFTER_MS = 3_600_000;
 
 export interface AppendLimits {
   readonly nowMs: number;
@@ -58,6 +60,7 @@ export class PartitionQueue {
   #needsNewIdentity = false;
   /** The producer id of the last acknowledged batch: the leader knows it. */
   #knownProducerId: ProducerId | undefined;
+  #lastSentMs = 0;
   #nextOrdinal = 0;
   #failures = 0;
   #restsUntilMs = 0;
@@ -122,7 +125,11 @@ export class PartitionQueue {
     }
     const retry = this.#inFlight.find((batch) => batch.state === "retry");
     if (retry !== undefined) {
+      this.#lastSentMs = rules.nowMs;
       return this.#send(retry);
+    }
+    if (rules.nowMs - this.#lastSentMs >= FORGOTTEN_AFTER_MS) {
+      this.#knownProducerId = undefined;
     }
     const head = this.#waiting[0];
     if (this.#hasGap || head === undefined || this.#isWindowFull(rules.maxInFlight)) {
@@ -138,6 +145,7 @@ export class PartitionQueue {
       }
     }
     this.#waiting.shift();
+    this.#lastSentMs = rules.nowMs;
     head.ordinal = this.#nextOrdinal++;
     this.#expectedBytes = head.sizeBytes + (head.sizeBytes >> 3);
     this.#inFlight.push(head);
