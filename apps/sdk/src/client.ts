@@ -4,7 +4,7 @@
 import { Admin, type AdminOptions } from "@millrace/client-admin";
 import { Consumer, type ConsumerOptions } from "@millrace/client-consumer";
 import { ClusterClient, type ClusterClientOptions } from "@millrace/client-core";
-import { Producer, type ProducerOptions } from "@millrace/client-producer";
+import { type CloseOptions, Producer, type ProducerOptions } from "@millrace/client-producer";
 import { MillraceError } from "@millrace/protocol";
 import type { ClientRuntime, Logger } from "@millrace/runtime";
 import { Topic, type TopicTypes } from "./typed/topic.js";
@@ -23,7 +23,7 @@ type AnyKey = Uint8Array | null;
 export type RuntimeFactory = (logger: Logger | undefined) => ClientRuntime;
 
 interface Child {
-  close(): Promise<void>;
+  close(options: CloseOptions): Promise<void>;
 }
 
 export abstract class Client implements AsyncDisposable {
@@ -88,11 +88,12 @@ export abstract class Client implements AsyncDisposable {
   }
 
   /**
-   * Closes every producer (which first sends what it holds), consumer and admin, then the connections.
-   * Idempotent.
+   * Closes every producer (which first sends what it holds, for at most `timeoutMs`, default 30,000; then those
+   * records fail with `CLOSED`), consumer and admin, then the connections. Idempotent: the first call's options
+   * hold.
    */
-  close(): Promise<void> {
-    this.#closed ??= this.#close();
+  close(options: CloseOptions = {}): Promise<void> {
+    this.#closed ??= this.#close(options);
     return this.#closed;
   }
 
@@ -112,9 +113,9 @@ export abstract class Client implements AsyncDisposable {
     return child;
   }
 
-  async #close(): Promise<void> {
+  async #close(options: CloseOptions): Promise<void> {
     try {
-      await this.#children.close();
+      await this.#children.close(options);
     } finally {
       await this.#cluster.close();
     }
@@ -138,9 +139,9 @@ class Children {
   }
 
   /** Closes all, whatever happens to one; then throws the first error. */
-  async close(): Promise<void> {
+  async close(options: CloseOptions): Promise<void> {
     const open = [...this.#references].flatMap((reference) => reference.deref() ?? []);
-    const outcomes = await Promise.allSettled(open.map((child) => child.close()));
+    const outcomes = await Promise.allSettled(open.map((child) => child.close(options)));
     for (const outcome of outcomes) {
       if (outcome.status === "rejected") {
         throw outcome.reason;

@@ -90,6 +90,16 @@ describe("Millrace", () => {
     expect((await reading).map((record) => record.text())).toEqual(["before", "after"]);
   });
 
+  it("gives up what cannot be sent when the time given to close is over", async () => {
+    const client = quiet("ws://127.0.0.1:1");
+    const lost = client
+      .producer()
+      .send({ topic: "orders", value: "never" })
+      .catch((error: unknown) => error);
+    await client.close({ timeoutMs: 20 });
+    expect(await lost).toMatchObject({ code: "CLOSED", details: { definite: true } });
+  });
+
   it("sends what producers hold before it closes, and then is closed for everybody", async () => {
     const client = quiet(server.url);
     const admin = client.admin();
