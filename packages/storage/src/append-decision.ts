@@ -178,6 +178,7 @@ function accept(
     marks.appended(header.lastOffset + 1);
     position += sizeBytes;
   }
+  producers.keepNewest(log.storage.producersPerLogMax);
   if (offered.mayUseReserve) {
     log.mayUseReserveTo = marks.end;
   }

@@ -40,6 +40,7 @@ async function replaySegment(
         }
         if (header.baseOffset >= range.from && header.producerId >= 0) {
           range.state.replay(header, nowMs);
+          range.state.keepNewest(log.storage.producersPerLogMax);
         }
         return undefined;
       },

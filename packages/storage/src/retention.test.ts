@@ -44,4 +44,35 @@ describe("forgetting idle producers", () => {
       expect(log?.producerCount).toBe(0);
     });
   });
+
+  it("keeps only so many, those that wrote last, over a restart too", async () => {
+    const simulation = new Simulation({ seed: 3 });
+    const node = simulation.node("broker");
+    await simulation.run(async () => {
+      const config = { producersPerLogMax: 10 };
+      const log = await createLog(await openManager({ runtime: node.runtime(), config }));
+      const batch = (producerId: number, baseSequence = 0) => ({
+        values: ["x"],
+        producerId,
+        baseSequence,
+      });
+      for (let producerId = 0; producerId < 15; producerId++) {
+        await appendFlushed(log, batch(producerId));
+        await appendFlushed(log, batch(0, producerId + 1));
+      }
+      expect(log.producerCount).toBe(10);
+      node.crash();
+      const manager = await openManager({ runtime: node.runtime(), config });
+      const again = manager.getLog("events", 0);
+      expect(again?.producerCount).toBe(10);
+      for (const [producerId, isDuplicate] of [
+        [14, true],
+        [6, true],
+        [5, false],
+      ] as const) {
+        const outcome = again?.append(batchOf(batch(producerId)), { leaderEpoch: 0 });
+        expect(outcome).toMatchObject({ isDuplicate });
+      }
+    });
+  });
 });

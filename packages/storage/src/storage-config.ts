@@ -35,6 +35,8 @@ export interface StorageConfig {
    * free space). Records are refused while there is no room for it. 0: none. Default 4 MiB.
    */
   readonly reserveBytes: number;
+  /** Producers that a log knows; beyond it those that wrote least recently are forgotten. Default 100,000. */
+  readonly producersPerLogMax: number;
   /** How many logs are recovered at once. Default 4. */
   readonly recoveriesAtOnceMax: number;
 }
@@ -49,6 +51,7 @@ export const storageConfigDefaults: StorageConfig = Object.freeze({
   checkpointIntervalMs: 5_000,
   checkpointBytes: 64 * 1024 * 1024,
   producerIdExpirationMs: 86_400_000,
+  producersPerLogMax: 100_000,
   reserveBytes: 4 * 1024 * 1024,
   recoveriesAtOnceMax: 4,
 });

@@ -116,6 +116,8 @@ export class ProducerState {
     const isSameEpoch = previous?.producerEpoch === batch.producerEpoch;
     const earlier = isSameEpoch ? previous.batches.slice(1 - IN_FLIGHT_BATCHES_MAX) : [];
     const { baseSequence, lastSequence, baseOffset, lastOffset, maxTimestamp } = batch;
+    // Goes to the end: the entries are in the order in which the producers wrote last.
+    this.#entries.delete(batch.producerId);
     this.#entries.set(batch.producerId, {
       producerEpoch: batch.producerEpoch,
       batches: [
@@ -157,6 +159,16 @@ export class ProducerState {
       if (entry.lastWriteMs < beforeMs) {
         this.#entries.delete(producerId);
       }
+    }
+  }
+
+  /** Forgets those that have not written for the longest time, until `count` are left. */
+  keepNewest(count: number): void {
+    for (const producerId of this.#entries.keys()) {
+      if (this.#entries.size <= count) {
+        return;
+      }
+      this.#entries.delete(producerId);
     }
   }
 
