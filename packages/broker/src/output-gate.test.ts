@@ -78,6 +78,29 @@ describe("the output gate", () => {
       expect(events).toEqual(["stalled"]);
     }));
 
+  it("gives up a client that leaves much untaken although there is room for more", () =>
+    simulated(async (_, simulation) => {
+      const budget = new ResponseBudget(10_000_000);
+      const { connection, events, gate } = gateOver(simulation, budget, 1_000_000);
+      gate.send(bytes(200_000));
+      await simulation.sleep(500);
+      connection.bufferedBytes = 150_000;
+      gate.check();
+      await simulation.sleep(900);
+      expect(events).not.toContain("stalled");
+      await simulation.sleep(200);
+      expect(events).toContain("stalled");
+    }));
+
+  it("waits for ever for a client that leaves little untaken", () =>
+    simulated(async (_, simulation) => {
+      const budget = new ResponseBudget(10_000_000);
+      const { events, gate } = gateOver(simulation, budget, 1_000_000);
+      gate.send(bytes(100_000));
+      await simulation.sleep(5_000);
+      expect(events).toEqual([]);
+    }));
+
   it("gives the error of a turn to its caller and goes on", () =>
     simulated(async ({ gate }) => {
       const failed = gate.inTurn(() => Promise.reject(new Error("no")));

@@ -7,6 +7,8 @@ import { COUNTED_FROM_BYTES, type ResponseBudget } from "./response-budget.js";
 
 /** How often a full output is looked at. */
 const CHECK_INTERVAL_MS = 50;
+/** With so much to take, a client that takes nothing is given up although there is room for more. */
+const WATCHED_FROM_BYTES = 128 * 1024;
 
 export interface OutputGateOptions {
   readonly clock: Clock;
@@ -51,7 +53,7 @@ export class OutputGate {
     }
     this.options.connection.send(chunks);
     this.count();
-    if (this.isFull) {
+    if (this.mustWatch) {
       this.watch();
     }
   }
@@ -77,8 +79,10 @@ export class OutputGate {
     if (this.isFull) {
       return;
     }
-    this.timer?.cancel();
-    this.timer = undefined;
+    if (!this.mustWatch) {
+      this.timer?.cancel();
+      this.timer = undefined;
+    }
     for (const resolve of this.waiting.splice(0)) {
       resolve();
     }
@@ -96,6 +100,11 @@ export class OutputGate {
   /** Full, or with something still to be taken while the broker has no room for more. */
   private get mustWait(): boolean {
     return this.isFull || (this.countedBytes > 0 && this.options.budget.roomBytes === 0);
+  }
+
+  private get mustWatch(): boolean {
+    const { bufferedBytes } = this.options.connection;
+    return this.isFull || (!this.isClosed && bufferedBytes > WATCHED_FROM_BYTES);
   }
 
   private count(): void {
@@ -119,6 +128,8 @@ export class OutputGate {
       this.count();
       if (!this.mustWait) {
         this.check();
+      }
+      if (!this.mustWait && !this.mustWatch) {
         return;
       }
       const nowMs = this.options.clock.monotonicMs();
