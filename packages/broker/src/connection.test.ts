@@ -1,5 +1,9 @@
 import { encodeCbor, encodeRequest, PRE_HELLO_FRAME_BYTES_MAX } from "@millrace/protocol";
+import type { AcceptedConnection, Logger } from "@millrace/runtime";
 import { describe, expect, it } from "vitest";
+import { ClientConnection } from "./connection.js";
+import type { BrokerServices } from "./handlers/handler.js";
+import type { RequestBudget } from "./request-budget.js";
 import {
   BROKER_URL,
   batchOf,
@@ -181,4 +185,53 @@ describe("a connection", () => {
       },
       { "connection.max.output.bytes": "65536", "connection.output.timeout.ms": "5000" },
     ));
+
+  it("serves nothing that it sent behind a malformed frame, however much waits", () =>
+    World.run(async ({ running, client }) => {
+      const { broker } = running;
+      const { services, budget, logger } = broker as unknown as Insides;
+      const accepted = {
+        remoteAddress: "1.2.3.4",
+        host: "broker",
+        isOpen: true,
+        bufferedBytes: 0,
+        send() {},
+        close() {},
+        terminate() {},
+        pauseReading() {},
+        resumeReading() {},
+        setMaxMessageBytes() {},
+      };
+      const hostile = new ClientConnection({
+        connection: accepted as unknown as AcceptedConnection,
+        broker: services,
+        budget,
+        logger,
+        isStopping: () => false,
+        onClosed: () => {},
+      });
+      const usedBefore = budget.usedBytes;
+      const topics = [{ name: "late", partitions: 1, replicationFactor: 1, config: {} }];
+      const create = { topics, validateOnly: false, timeoutMs: 1_000 };
+      hostile.introduce({ clientId: "c", software: "s" });
+      accepted.bufferedBytes = 1_000_000_000;
+      hostile.onMessage(new Uint8Array([0xff]));
+      hostile.onMessage(joined(encodeRequest("createTopics", 7, create)));
+      accepted.bufferedBytes = 0;
+      hostile.onDrain();
+      await hostile.whenIdle();
+      const { body } = await client.request("metadata", { topics: null, topicIds: [] });
+      expect(body.topics.map(({ name }) => name)).not.toContain("late");
+      expect(budget.usedBytes).toBe(usedBefore);
+    }));
 });
+
+interface Insides {
+  readonly services: BrokerServices;
+  readonly budget: RequestBudget;
+  readonly logger: Logger;
+}
+
+function joined(chunks: readonly Uint8Array[]): Uint8Array {
+  return new Uint8Array(Buffer.concat(chunks));
+}

@@ -128,9 +128,7 @@ export class ClientConnection implements ConnectionEvents, CallConnection {
     this.state = "closed";
     this.helloTimer.cancel();
     this.leaveBudget?.();
-    for (const { message } of this.queue.splice(0)) {
-      this.release(message.length);
-    }
+    this.dropQueue();
     this.output.close();
     for (const callback of [...this.closeCallbacks]) {
       callback();
@@ -193,6 +191,13 @@ export class ClientConnection implements ConnectionEvents, CallConnection {
       this.process(next);
     }
     this.adjustReading();
+  }
+
+  /** Nothing more of this client is served. */
+  private dropQueue(): void {
+    for (const { message } of this.queue.splice(0)) {
+      this.release(message.length);
+    }
   }
 
   private process({ message, fits }: Received): void {
@@ -346,6 +351,7 @@ export class ClientConnection implements ConnectionEvents, CallConnection {
       return;
     }
     this.state = "closing";
+    this.dropQueue();
     this.logger.warn({ reason: printable(reason) }, "connection refused");
     // A close frame's reason has at most 123 bytes; ours are ASCII after `printable`.
     this.connection.close(code, printable(reason, 100).slice(0, 120));
@@ -353,6 +359,7 @@ export class ClientConnection implements ConnectionEvents, CallConnection {
 
   private cut(reason: string): void {
     this.state = "closing";
+    this.dropQueue();
     this.logger.warn({ reason }, "connection cut");
     this.connection.terminate();
   }
