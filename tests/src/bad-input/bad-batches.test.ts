@@ -149,12 +149,6 @@ const refused: readonly (readonly [string, () => Buffer, number, string])[] = [
     "unknown compression codec (7)",
   ],
   [
-    "a codec this broker does not have",
-    () => altered((b) => void b.writeInt16BE(2, 21)),
-    76,
-    "snappy",
-  ],
-  [
     "reserved attribute bits",
     () => altered((b) => void b.writeInt16BE(0x0400, 21)),
     INVALID_RECORD,
