@@ -27,7 +27,7 @@ import { ResponseBudget } from "./response-budget.js";
 import { within } from "./within.js";
 
 const SWEEP_INTERVAL_MS = 10_000;
-const RETRY_INTERVAL_MS = 30_000;
+const RETRY_INTERVAL_MS = 2_000;
 /** How long connections have to take their last answers. */
 const CLOSE_GRACE_MS = 1000;
 
@@ -135,8 +135,8 @@ export class Broker {
   }
 
   /** Resolves when a topic's logs are there, or with why some are not. */
-  whenTopicReady(topicId: string): Promise<string | undefined> {
-    return this.services.partitions.whenReady(topicId);
+  async whenTopicReady(topicId: string): Promise<string | undefined> {
+    return (await this.services.partitions.whenReady(topicId))?.message;
   }
 
   /** Answers what is in flight, closes every connection, and waits for its own work. Idempotent. */

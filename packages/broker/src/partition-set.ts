@@ -5,7 +5,7 @@
 import type { Controller, MetadataRecord, PartitionImage, TopicImage } from "@millrace/controller";
 import { METADATA_TOPIC, topicConfig } from "@millrace/controller";
 import type { WireErrorName } from "@millrace/protocol";
-import type { Logger, ServerRuntime } from "@millrace/runtime";
+import { FileError, type Logger, type ServerRuntime } from "@millrace/runtime";
 import {
   type Log,
   type LogConfig,
@@ -13,6 +13,7 @@ import {
   parseLogConfig,
   topicConfigKeys,
 } from "@millrace/storage";
+import { wireErrorOf } from "./handlers/handler.js";
 import { Partition } from "./partition.js";
 
 export interface PartitionSetOptions {
@@ -31,13 +32,19 @@ const missing = (error: WireErrorName): Lookup => ({ ok: false, error });
 /** Logs created or deleted at once for one topic. */
 const PARALLEL_LOG_CHANGES = 16;
 
+/** Why logs could not be created or removed. */
+export interface LogProblem {
+  readonly error: WireErrorName;
+  readonly message: string;
+}
+
 interface HostedTopic {
   /** By partition number; undefined while its log is missing. */
   readonly partitions: (Partition | undefined)[];
   /** The end of the chain of log creations; never rejects. */
   pending: Promise<void>;
   /** Why logs are missing, after the chain ended. */
-  problem: string | undefined;
+  problem: LogProblem | undefined;
 }
 
 export class PartitionSet {
@@ -46,6 +53,8 @@ export class PartitionSet {
   private readonly topics = new Map<string, HostedTopic>();
   /** Deletions under way, by topic id: a new topic of the same name has to wait for them. */
   private readonly removals = new Map<string, Promise<void>>();
+  /** Logs of deleted topics that could not be removed yet, by topic id. */
+  private readonly leftovers = new Map<string, { logs: Log[]; problem: LogProblem }>();
   private readonly configListeners = new Set<() => void>();
   private readonly unsubscribe: () => void;
 
@@ -95,19 +104,20 @@ export class PartitionSet {
     if (hosted !== undefined) {
       return { ok: true, partition: hosted };
     }
-    return missing(topic?.problem === undefined ? "LEADER_NOT_AVAILABLE" : "KAFKA_STORAGE_ERROR");
+    return missing(topic?.problem?.error ?? "LEADER_NOT_AVAILABLE");
   }
 
   /** Resolves when the work on a topic's logs is done, with why some are missing, if so. */
-  async whenReady(topicId: string): Promise<string | undefined> {
+  async whenReady(topicId: string): Promise<LogProblem | undefined> {
     const topic = this.topics.get(topicId);
     await topic?.pending;
     return topic?.problem;
   }
 
-  /** Resolves when a deleted topic's logs are gone from its name. */
-  async whenRemoved(topicId: string): Promise<void> {
+  /** Resolves when a deleted topic's logs are gone from its name, or with why they are not yet. */
+  async whenRemoved(topicId: string): Promise<LogProblem | undefined> {
     await this.removals.get(topicId);
+    return this.leftovers.get(topicId)?.problem;
   }
 
   /** What applies to a topic: its own entries over the node's defaults. */
@@ -145,6 +155,11 @@ export class PartitionSet {
     for (const [topicId, topic] of this.topics) {
       if (topic.problem !== undefined) {
         this.ensure(topicId);
+      }
+    }
+    for (const [topicId, { logs }] of this.leftovers) {
+      if (!this.removals.has(topicId)) {
+        this.removeLogs(topicId, Promise.resolve(logs));
       }
     }
   }
@@ -212,12 +227,16 @@ export class PartitionSet {
       problem: undefined,
     };
     this.topics.set(topicId, topic);
+    const before = topic.problem;
     const earlier = [topic.pending, ...this.removals.values()];
     topic.pending = Promise.all(earlier)
       .then(() => this.createMissing(topicId, topic))
       .catch((error: unknown) => {
-        topic.problem = String(error);
-        this.logger.error({ topicId, error }, "a partition's log cannot be created");
+        topic.problem = logProblem(error);
+        const { message } = topic.problem;
+        if (message !== before?.message) {
+          this.logger.error({ topicId, error }, "a partition's log cannot be created");
+        }
       });
   }
 
@@ -269,16 +288,34 @@ export class PartitionSet {
     for (const partition of topic.partitions) {
       partition?.remove();
     }
-    const removal = topic.pending
-      .then(() =>
-        inParallel(topic.partitions, async (partition) => {
-          if (partition !== undefined) {
-            await this.options.logs.deleteLog(partition.log);
+    const logs = topic.pending.then(() =>
+      topic.partitions.flatMap((partition) => (partition === undefined ? [] : [partition.log])),
+    );
+    this.removeLogs(topicId, logs);
+  }
+
+  /** The deletion is committed: what fails here is tried again, at the latest by the next start. */
+  private removeLogs(topicId: string, logs: Promise<readonly Log[]>): void {
+    const left: Log[] = [];
+    const removal = logs
+      .then((all) =>
+        inParallel(all, async (log) => {
+          if (this.options.logs.getLog(log.topic, log.partition) === log) {
+            left.push(log);
+            await this.options.logs.deleteLog(log);
+            left.splice(left.indexOf(log), 1);
           }
         }),
       )
+      .then(() => {
+        this.leftovers.delete(topicId);
+      })
       .catch((error: unknown) => {
-        this.logger.error({ topicId, error }, "a deleted topic's log cannot be removed");
+        const known = this.leftovers.has(topicId);
+        this.leftovers.set(topicId, { logs: left, problem: logProblem(error) });
+        if (!known) {
+          this.logger.error({ topicId, error }, "a deleted topic's log cannot be removed yet");
+        }
       })
       .finally(() => this.removals.delete(topicId));
     this.removals.set(topicId, removal);
@@ -309,6 +346,14 @@ export class PartitionSet {
       }
     }
   }
+}
+
+function logProblem(error: unknown): LogProblem {
+  if (!(error instanceof FileError)) {
+    return wireErrorOf(error);
+  }
+  const isFull = error.code === "STORAGE_FULL";
+  return { error: isFull ? "STORAGE_FULL" : "KAFKA_STORAGE_ERROR", message: error.message };
 }
 
 /** Runs `work` over the items, a bounded number at once; rejects with the first error after all ended. */

@@ -20,7 +20,7 @@ import {
   type OffsetCheckpoint,
   uuidToBase64,
 } from "./core/text-checkpoints.js";
-import { isFileError, readTextIfPresent, removeIfPresent, replaceFile } from "./files.js";
+import { exists, isFileError, readTextIfPresent, removeIfPresent, replaceFile } from "./files.js";
 import type { StorageRuntime } from "./storage-config.js";
 
 /** Of the layout as docs/formats.md describes it. A directory of a newer one is refused. */
@@ -115,9 +115,15 @@ export class DataDirectory implements DirectoryIdentity {
     await this.#replace(LOG_START_OFFSET_FILE, encodeOffsetCheckpoint(offsets));
   }
 
-  /** Durable when it resolves. */
+  /** Durable when it resolves; may be repeated when it did not. */
   async renameEntry(from: string, to: string): Promise<void> {
-    await this.#runtime.fileSystem.rename(`${this.path}/${from}`, `${this.path}/${to}`);
+    const { fileSystem } = this.#runtime;
+    const isDone =
+      !(await exists(fileSystem, `${this.path}/${from}`)) &&
+      (await exists(fileSystem, `${this.path}/${to}`));
+    if (!isDone) {
+      await fileSystem.rename(`${this.path}/${from}`, `${this.path}/${to}`);
+    }
     await this.#runtime.fileSystem.syncDirectory(this.path);
   }
 

@@ -7,13 +7,11 @@ import { CommitScheduler } from "./commit-scheduler.js";
 import { ProducerState } from "./core/producer-state.js";
 import {
   deletedDirectoryName,
-  PARTITION_METADATA_FILE,
   partitionDirectoryName,
   setAsideDirectoryName,
 } from "./core/segment-name.js";
-import { encodePartitionMetadata } from "./core/text-checkpoints.js";
 import { DataDirectory } from "./data-directory.js";
-import { isFileError, replaceFile } from "./files.js";
+import { isFileError } from "./files.js";
 import { forEachBounded } from "./for-each-bounded.js";
 import { recoverFoundLog } from "./found-log.js";
 import { IndexCache } from "./index-cache.js";
@@ -24,6 +22,7 @@ import { type LogEnvironment, recoverLog } from "./log-recovery.js";
 import type { LogId, RecoveryProgress, RecoveryReport, StorageFailure } from "./log-types.js";
 import { OffsetCheckpointer } from "./offset-checkpointer.js";
 import { assertOwnDirectory } from "./own-directory.js";
+import { adoptLog, storeTopicId } from "./partition-identity.js";
 import { Removals } from "./removals.js";
 import { SpaceReserve } from "./space-reserve.js";
 import {
@@ -62,6 +61,8 @@ export class LogManager {
   readonly #reserve: SpaceReserve;
   readonly #logs = new Map<string, Log>();
   readonly #creating = new Map<string, Promise<Log>>();
+  /** What the directories of logs are renamed to whose removal began; it failed for those that stay here. */
+  readonly #retired = new Map<Log, string>();
   /** Appended, over all logs, and not written yet. */
   #queuedBytes = 0;
   #failure: StorageFailure | undefined;
@@ -166,9 +167,10 @@ export class LogManager {
     if (pending !== undefined) {
       await pending;
     }
+    await this.#finishRemoval(name, id);
     const existing = this.#logs.get(name);
     if (existing !== undefined) {
-      return await this.#adopt(existing, id, config);
+      return await adoptLog(this.#runtime.fileSystem, existing, { id, config });
     }
     const creating = this.#create(id, config).finally(() => this.#creating.delete(name));
     this.#creating.set(name, creating);
@@ -290,7 +292,7 @@ export class LogManager {
     }
     await fileSystem.createDirectory(directory);
     await fileSystem.syncDirectory(this.path);
-    await this.#storeTopicId(directory, id.topicId);
+    await storeTopicId(fileSystem, directory, id.topicId);
     const { parts } = await recoverLog({
       environment: this.#environment,
       id,
@@ -304,40 +306,27 @@ export class LogManager {
     return log;
   }
 
-  async #adopt(log: Log, id: LogId, config: LogConfig): Promise<Log> {
-    if (log.isTopicIdLost) {
-      await this.#storeTopicId(log.directory, id.topicId);
-      log.adopt(id.topicId);
-    }
-    if (log.topicId !== id.topicId) {
-      throw new MillraceError(
-        "INCONSISTENT_TOPIC_ID",
-        `${log.directory} holds topic id ${log.topicId}, not ${id.topicId}`,
-      );
-    }
-    log.updateConfig(config);
-    return log;
-  }
-
-  async #storeTopicId(directory: string, topicId: string): Promise<void> {
-    await replaceFile(this.#runtime.fileSystem, {
-      directory,
-      name: PARTITION_METADATA_FILE,
-      content: encodePartitionMetadata(topicId),
-    });
-  }
-
   async #remove(log: Log, rename: typeof deletedDirectoryName): Promise<string> {
     const name = partitionDirectoryName(log.topic, log.partition);
     if (this.#logs.get(name) !== log) {
       throw new MillraceError("UNKNOWN_TOPIC_OR_PARTITION", `${name} is not a log of ${this.path}`);
     }
     const uniqueId = randomUuid(this.#runtime.random).replaceAll("-", "");
-    const retired = rename(log, uniqueId);
+    const retired = this.#retired.get(log) ?? rename(log, uniqueId);
+    this.#retired.set(log, retired);
     await log.stop("the log is being removed");
     await this.#directory.renameEntry(name, retired);
+    this.#retired.delete(log);
     this.#logs.delete(name);
     return retired;
+  }
+
+  /** A predecessor whose removal failed half way must not keep the name. */
+  async #finishRemoval(name: string, id: LogId): Promise<void> {
+    const log = this.#logs.get(name);
+    if (log !== undefined && log.topicId !== id.topicId && this.#retired.has(log)) {
+      await this.deleteLog(log);
+    }
   }
 
   #services(indexCache: IndexCache): LogServices {

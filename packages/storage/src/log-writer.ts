@@ -16,6 +16,8 @@ import { activeSegment, type LogParts, logName } from "./log-parts.js";
 import { SNAPSHOT_INTERVAL_BYTES } from "./producer-snapshots.js";
 import { SyncTimer } from "./sync-timer.js";
 
+const REFUSALS_TOLD_EVERY_MS = 10_000;
+
 export class LogWriter implements CommitTarget {
   readonly #parts: LogParts;
   readonly #waiters = new FlushWaiters();
@@ -23,6 +25,7 @@ export class LogWriter implements CommitTarget {
   readonly #syncTimer: SyncTimer;
   /** The end of the chain of operations that change files. */
   #lastChange: Promise<unknown> = Promise.resolve();
+  #toldRefusedMs = Number.NEGATIVE_INFINITY;
   /** The written mark when the hints were stored. */
   #hintsAt: number;
 
@@ -157,10 +160,7 @@ export class LogWriter implements CommitTarget {
       }
     } catch (error) {
       if (error instanceof RoundRefused) {
-        parts.runtime.logger.warn(
-          { log: logName(parts.id), error: error.error },
-          `append refused: ${error.message}`,
-        );
+        this.#tellRefused(error);
         this.discardPending(new MillraceError(error.error, error.message));
       } else if (!parts.isOffline) {
         this.#fail(error);
@@ -168,6 +168,17 @@ export class LogWriter implements CommitTarget {
       return;
     }
     this.#settle();
+  }
+
+  /** Once in a while: a full disk refuses as fast as clients ask. */
+  #tellRefused(error: RoundRefused): void {
+    const { clock, logger } = this.#parts.runtime;
+    const nowMs = clock.monotonicMs();
+    if (nowMs - this.#toldRefusedMs >= REFUSALS_TOLD_EVERY_MS) {
+      this.#toldRefusedMs = nowMs;
+      const log = logName(this.#parts.id);
+      logger.warn({ log, error: error.error }, `append refused: ${error.message}`);
+    }
   }
 
   async #write(): Promise<void> {

@@ -35,11 +35,14 @@ async function ready(broker: BrokerServices, topic: CreatedTopic): Promise<Creat
     return topic;
   }
   const problem = await broker.partitions.whenReady(topic.topicId);
-  return problem === undefined
-    ? topic
-    : {
-        ...topic,
-        error: "KAFKA_STORAGE_ERROR",
-        message: "the topic is created, but its logs are not yet; the broker's log says why",
-      };
+  if (problem === undefined) {
+    return topic;
+  }
+  if (problem.error === "INVALID_TOPIC_EXCEPTION") {
+    // Its directory is another topic's, where the file system ignores case: it can never have a log.
+    await broker.controller.submit("deleteTopics", { names: [], topicIds: [topic.topicId] });
+    return { ...topic, topicId: null, ...problem };
+  }
+  const message = `the topic is created, but its logs are not yet: ${problem.message}`;
+  return { ...topic, error: problem.error, message };
 }

@@ -17,7 +17,15 @@ async function remove(broker: BrokerServices, request: Parameters<typeof deleteT
   return Promise.all(
     deleted.map(async (topic) => {
       if (topic.error === "NONE" && topic.topicId !== null) {
-        await broker.partitions.whenRemoved(topic.topicId);
+        const problem = await broker.partitions.whenRemoved(topic.topicId);
+        if (problem !== undefined) {
+          const message = `the topic is deleted, its files are not yet: ${problem.message}`;
+          return {
+            name: topic.name,
+            topicId: topic.topicId,
+            ...wireResult({ ...problem, message }),
+          };
+        }
       }
       return { name: topic.name, topicId: topic.topicId, ...wireResult(topic) };
     }),
