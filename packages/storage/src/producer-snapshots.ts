@@ -61,15 +61,17 @@ export async function loadProducerSnapshot(
   return undefined;
 }
 
-/** After the log's end was cut: later snapshots know batches that are no more. */
+/** After the log's end was cut: later snapshots know batches that are no more. Durable when it resolves. */
 export async function removeSnapshotsBeyond(
   place: SnapshotPlace,
   endOffset: number,
 ): Promise<void> {
-  for (const offset of await listSnapshots(place)) {
-    if (offset > endOffset) {
-      await removeSnapshot(place, offset);
-    }
+  const beyond = (await listSnapshots(place)).filter((offset) => offset > endOffset);
+  for (const offset of beyond) {
+    await removeSnapshot(place, offset);
+  }
+  if (beyond.length > 0) {
+    await place.fileSystem.syncDirectory(place.directory);
   }
 }
 
