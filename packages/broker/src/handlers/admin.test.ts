@@ -228,6 +228,33 @@ describe("describeTopics and configurations", () => {
 });
 
 describe("listOffsets", () => {
+  it("refuses more look-ups by timestamp than one request may have, and lets others in between", () =>
+    World.run(async ({ world, client }) => {
+      const topicId = await createTopic(client, "t");
+      await produce(client, topicId, batchOf(world.clientRuntime, ["a"]));
+      const many = (count: number, timestamp: number) => ({
+        isolationLevel: 0,
+        partitions: Array.from({ length: count }, () => ({
+          topicId,
+          partition: 0,
+          timestamp,
+          currentLeaderEpoch: -1,
+        })),
+      });
+      const refused = await client.request("listOffsets", many(10_001, 1));
+      expect(refused.error).toBe("INVALID_REQUEST");
+      const other = await world.client();
+      const order: string[] = [];
+      const long = client.request("listOffsets", many(10_000, 1)).then(({ body }) => {
+        order.push("long");
+        return body;
+      });
+      const ends = other.request("listOffsets", many(1, -1)).then(() => order.push("short"));
+      expect((await long).partitions).toHaveLength(10_000);
+      await ends;
+      expect(order).toEqual(["short", "long"]);
+    }));
+
   it("finds both ends, the youngest record and records by time", () =>
     World.run(async ({ world, client }) => {
       const topicId = await createTopic(client, "t");

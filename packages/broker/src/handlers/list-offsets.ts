@@ -5,6 +5,7 @@ import {
   errorCode,
   LATEST_TIMESTAMP,
   MAX_TIMESTAMP,
+  MillraceError,
   type RequestOf,
   type ResponseOf,
   type WireErrorName,
@@ -15,13 +16,37 @@ import { type BrokerServices, type Handler, wireErrorOf } from "./handler.js";
 type Wanted = RequestOf<"listOffsets">["partitions"][number];
 type Listed = ResponseOf<"listOffsets">["partitions"][number];
 
-export const listOffsets: Handler<"listOffsets"> = async (broker, request) => {
-  const partitions: Listed[] = [];
-  for (const wanted of request.partitions) {
-    partitions.push(await list(broker, wanted));
+/** Look-ups by timestamp in one request: each may read from the disk. */
+const LOOKUPS_MAX = 10_000;
+/** Others get their turn after so many. */
+const SLICE = 64;
+
+export const listOffsets: Handler<"listOffsets"> = async (broker, request, call) => {
+  const lookups = request.partitions.filter(isLookup).length;
+  if (lookups > LOOKUPS_MAX) {
+    throw new MillraceError(
+      "INVALID_REQUEST",
+      `${lookups} look-ups by timestamp; one request may have ${LOOKUPS_MAX}`,
+    );
   }
-  return { body: { partitions } };
+  // One request at a time of each connection: more of them would only take the disk from others.
+  const work = (): Promise<Listed[]> => listAll(broker, request.partitions);
+  return { body: { partitions: await (lookups > 0 ? call.connection.inTurn(work) : work()) } };
 };
+
+const isLookup = ({ timestamp }: Wanted): boolean =>
+  timestamp !== LATEST_TIMESTAMP && timestamp !== EARLIEST_TIMESTAMP;
+
+async function listAll(broker: BrokerServices, all: readonly Wanted[]): Promise<Listed[]> {
+  const partitions: Listed[] = [];
+  for (const wanted of all) {
+    partitions.push(await list(broker, wanted));
+    if (partitions.length % SLICE === 0) {
+      await new Promise<void>((resolve) => broker.runtime.clock.defer(resolve));
+    }
+  }
+  return partitions;
+}
 
 async function list(broker: BrokerServices, wanted: Wanted): Promise<Listed> {
   const lookup = broker.partitions.find(wanted.topicId, wanted.partition);
