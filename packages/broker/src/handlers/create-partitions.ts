@@ -27,8 +27,8 @@ async function ready(broker: BrokerServices, topic: ExtendedTopic) {
         name,
         topicId,
         ...wireResult({
-          error: problem.error,
-          message: `the partitions are added, but their logs are not there yet: ${problem.message}`,
+          error: "KAFKA_STORAGE_ERROR",
+          message: `the partitions are added, but their logs are not there yet: ${problem.error}: ${problem.message}`,
         }),
       };
 }

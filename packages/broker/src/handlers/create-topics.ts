@@ -43,6 +43,7 @@ async function ready(broker: BrokerServices, topic: CreatedTopic): Promise<Creat
     await broker.controller.submit("deleteTopics", { names: [], topicIds: [topic.topicId] });
     return { ...topic, topicId: null, ...problem };
   }
-  const message = `the topic is created, but its logs are not yet: ${problem.message}`;
-  return { ...topic, error: problem.error, message };
+  // Not the reason's own code: to try again would only find that the topic exists.
+  const message = `the topic is created, but its logs are not yet: ${problem.error}: ${problem.message}`;
+  return { ...topic, error: "KAFKA_STORAGE_ERROR", message };
 }
