@@ -19,6 +19,8 @@ export class BufferPool {
   /** They wait before all others. More than one only when the waits of several calls ended at once. */
   readonly #front: BufferWaiter[] = [];
   #usedBytes = 0;
+  /** Somebody's wait is ending: what that frees is given out afterwards, behind the rest of the same call. */
+  #isEndingWait = false;
 
   constructor(capacityBytes: number) {
     this.capacityBytes = capacityBytes;
@@ -66,7 +68,7 @@ export class BufferPool {
   expire(nowMs: number): void {
     for (const waiter of [...this.#front, ...this.#waiters]) {
       if (waiter.deadlineMs <= nowMs && this.#remove(waiter)) {
-        waiter.expire();
+        this.#endWait(() => waiter.expire());
       }
     }
     this.#admitWaiters();
@@ -94,7 +96,19 @@ export class BufferPool {
     return this.#waiters.delete(waiter);
   }
 
+  #endWait(end: () => void): void {
+    this.#isEndingWait = true;
+    try {
+      end();
+    } finally {
+      this.#isEndingWait = false;
+    }
+  }
+
   #admitWaiters(): void {
+    if (this.#isEndingWait) {
+      return;
+    }
     this.#admitFront();
     for (const waiter of this.#waiters) {
       if (this.#front.length > 0 || !this.#fits(waiter.bytes)) {
@@ -102,18 +116,20 @@ export class BufferPool {
       }
       this.#waiters.delete(waiter);
       this.#usedBytes += waiter.bytes;
-      waiter.admit();
+      this.#endWait(() => waiter.admit());
       this.#admitFront();
     }
   }
 
   #admitFront(): void {
-    let first = this.#front[0];
-    while (first !== undefined && this.#fits(first.bytes)) {
+    for (;;) {
+      const first = this.#front[0];
+      if (first === undefined || !this.#fits(first.bytes)) {
+        return;
+      }
       this.#front.shift();
       this.#usedBytes += first.bytes;
-      first.admit();
-      first = this.#front[0];
+      this.#endWait(() => first.admit());
     }
   }
 }

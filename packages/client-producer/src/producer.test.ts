@@ -398,6 +398,23 @@ describe("Producer", () => {
     expect(producer.metrics()).toMatchObject({ bufferUsedBytes: 0, waitingSends: 0 });
   });
 
+  it("lets no later call in when one of a list takes less room than was set aside for it", async () => {
+    const { cluster, producer } = await createWarm({ bufferBytes: 4_096, batchBytes: 1_024 });
+    const values = Array.from({ length: 150 }, (_, index) => `record ${index}`);
+    const sends: Promise<unknown>[] = [];
+    for (let at = 0; at < values.length; at += 7) {
+      sends.push(producer.send(values.slice(at, at + 6).map(record)));
+      sends.push(producer.send(values.slice(at + 6, at + 7).map(record)));
+    }
+    await settle();
+    cluster.isHolding = false;
+    for (const held of cluster.held) {
+      held.answer();
+    }
+    await Promise.all(sends);
+    expect(cluster.log).toEqual(["warm", ...values]);
+  });
+
   it("keeps the order of each topic's records when one list names several topics", async () => {
     const { cluster, producer } = create();
     const list = producer.send([record("a"), { topic: "nope", value: "x" }, record("b")]);

@@ -14,6 +14,8 @@ export interface BrokerHostOptions {
   readonly machine: SimNode;
   readonly bug?: PlantedBug | undefined;
   readonly topicDefaults: Readonly<Record<string, string>>;
+  /** Stands between each new process and its runtime: to count, or to spoil something. */
+  readonly decorate?: ((runtime: ServerRuntime) => ServerRuntime) | undefined;
 }
 
 export class BrokerHost {
@@ -36,7 +38,8 @@ export class BrokerHost {
 
   start(): void {
     const life = ++this.#life;
-    const runtime: ServerRuntime = plant(this.#options.machine.runtime(), this.#options.bug);
+    const { machine, bug, decorate = (runtime) => runtime } = this.#options;
+    const runtime: ServerRuntime = decorate(plant(machine.runtime(), bug));
     startNode({
       runtime,
       config: {
