@@ -32,9 +32,11 @@ export interface Connection {
   readonly bufferedBytes: number;
   /**
    * Sends the chunks as ONE binary message, without joining them where the platform allows it. The chunks
-   * must not change until `bufferedBytes` shows that they left.
+   * must not change until `bufferedBytes` shows that they left, or `onLeft` says so: it is called once, as soon as
+   * nobody here will look at them again, whether they were sent, the connection closed, or it was closed
+   * already (then before `send` returns). It must not throw.
    */
-  send(chunks: readonly Uint8Array[]): void;
+  send(chunks: readonly Uint8Array[], onLeft?: () => void): void;
   /** Stops reading from the peer (real backpressure: the socket's window closes). Browsers cannot: no effect. */
   pauseReading(): void;
   resumeReading(): void;

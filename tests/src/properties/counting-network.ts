@@ -78,9 +78,9 @@ export class TrafficCounter {
       get bufferedBytes() {
         return connection.bufferedBytes;
       },
-      send: (chunks) => {
+      send: (chunks, onLeft) => {
         this.sent++;
-        connection.send(chunks);
+        connection.send(chunks, onLeft);
       },
       pauseReading: () => connection.pauseReading(),
       resumeReading: () => connection.resumeReading(),

@@ -32,9 +32,9 @@ export class WatchedNetwork implements Network {
   ): ConnectionEvents {
     this.open++;
     const send = connection.send.bind(connection);
-    connection.send = (chunks) => {
+    connection.send = (chunks, onLeft) => {
       this.sentBytes += chunks.reduce((sum, chunk) => sum + chunk.length, 0);
-      send(chunks);
+      send(chunks, onLeft);
     };
     const events = attach(connection);
     return {

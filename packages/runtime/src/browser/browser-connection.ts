@@ -71,11 +71,14 @@ export class BrowserConnection implements Connection {
     return this.#events === undefined ? 0 : this.#webSocket.bufferedAmount;
   }
 
-  send(chunks: readonly Uint8Array[]): void {
+  send(chunks: readonly Uint8Array[], onLeft?: () => void): void {
     if (!this.isOpen) {
+      onLeft?.();
       return;
     }
+    // The platform copies.
     this.#webSocket.send(joined(chunks));
+    onLeft?.();
     if (this.#poll === undefined && this.#webSocket.bufferedAmount > LOW_MARK_BYTES) {
       this.#pollBuffer();
     }

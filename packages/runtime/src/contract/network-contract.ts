@@ -255,6 +255,55 @@ function flowCases(framework: TestFramework, harness: ContractHarness<NetworkSub
       expect(dialed.connection.bufferedBytes).toBe(0);
     }));
 
+  test("says when chunks may be changed, and never sends what they became", (subject) =>
+    withPair(subject, async ({ dialed, accepted }) => {
+      const counts = new Array<number>(40).fill(0);
+      accepted.connection.pauseReading();
+      dialed.connection.pauseReading();
+      for (const [index] of counts.entries()) {
+        const size = index % 4 === 0 ? 100 : 1024 * 1024;
+        const buffer = new Uint8Array(size).fill(index);
+        const from = index % 2 === 0 ? dialed : accepted;
+        from.connection.send([buffer.subarray(0, 10), buffer.subarray(10)], () => {
+          counts[index] = (counts[index] ?? 0) + 1;
+          buffer.fill(0xee);
+        });
+      }
+      await subject.clock.sleep(20);
+      accepted.connection.resumeReading();
+      dialed.connection.resumeReading();
+      const left = (): boolean => counts.every((count) => count > 0);
+      await until(subject.clock, left, "every message to leave");
+      const all = (): boolean => dialed.messages.length + accepted.messages.length === 40;
+      await until(subject.clock, all, "every message");
+      for (const [index, message] of accepted.messages.entries()) {
+        expect(message.every((byte) => byte === index * 2)).toBe(true);
+      }
+      for (const [index, message] of dialed.messages.entries()) {
+        expect(message.every((byte) => byte === index * 2 + 1)).toBe(true);
+      }
+      expect(counts.every((count) => count === 1)).toBe(true);
+    }));
+
+  test("lets go of every chunk when the connection is cut, and of what is sent after", (subject) =>
+    withPair(subject, async ({ dialed, accepted }) => {
+      const counts = [0, 0, 0, 0];
+      const left = (index: number) => (): void => {
+        counts[index] = (counts[index] ?? 0) + 1;
+      };
+      const large = new Uint8Array(24 * 1024 * 1024);
+      dialed.connection.pauseReading();
+      for (const [index] of counts.slice(1).entries()) {
+        accepted.connection.send([large], left(index));
+      }
+      await subject.clock.sleep(20);
+      accepted.connection.terminate();
+      await until(subject.clock, () => accepted.closes.length === 1, "the end");
+      await until(subject.clock, () => counts.slice(0, 3).every((count) => count > 0), "chunks");
+      accepted.connection.send([large], left(3));
+      expect(counts).toEqual([1, 1, 1, 1]);
+    }));
+
   test("stops reading at the dialing end, where the platform can", (subject) =>
     withPair(subject, async ({ dialed, accepted }) => {
       dialed.connection.pauseReading();

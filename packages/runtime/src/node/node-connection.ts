@@ -68,8 +68,9 @@ export class NodeConnection implements Connection {
     return this.#isClosed ? 0 : this.#socket.writableLength;
   }
 
-  send(chunks: readonly Uint8Array[]): void {
+  send(chunks: readonly Uint8Array[], onLeft?: () => void): void {
     if (!this.isOpen) {
+      onLeft?.();
       return;
     }
     if (!this.#isCorked) {
@@ -81,7 +82,7 @@ export class NodeConnection implements Connection {
         this.#socket.uncork();
       });
     }
-    writeMessage(this.#socket, chunks, this.#masked);
+    writeMessage(this.#socket, chunks, { masked: this.#masked, onLeft });
   }
 
   pauseReading(): void {

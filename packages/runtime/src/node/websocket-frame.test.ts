@@ -19,7 +19,7 @@ describe("writeMessage", () => {
           receiver.on("message", (data: Buffer) => resolve(data));
           receiver.on("error", reject);
         });
-        writeMessage({ write: (bytes) => receiver.write(bytes) }, chunks, masked);
+        writeMessage({ write: (bytes) => receiver.write(bytes) }, chunks, { masked });
         expect((await received).equals(Buffer.concat(chunks))).toBe(true);
       }),
     );
@@ -28,10 +28,10 @@ describe("writeMessage", () => {
   it("joins a small message into one write and copies no large chunk", () => {
     const written: Uint8Array[] = [];
     const sink = { write: (bytes: Uint8Array) => written.push(bytes) > 0 };
-    writeMessage(sink, [new Uint8Array(10), new Uint8Array(JOIN_BYTES - 10)], false);
+    writeMessage(sink, [new Uint8Array(10), new Uint8Array(JOIN_BYTES - 10)], { masked: false });
     expect(written.length).toBe(1);
     const large = new Uint8Array(JOIN_BYTES);
-    writeMessage(sink, [Uint8Array.of(1), large], false);
+    writeMessage(sink, [Uint8Array.of(1), large], { masked: false });
     expect(written.length).toBe(4);
     expect(written[3]).toBe(large);
   });

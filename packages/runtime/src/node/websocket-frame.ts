@@ -16,7 +16,8 @@ export const JOIN_BYTES = 4_096;
 
 /** The part of a socket that a message needs. */
 export interface FrameSink {
-  write(bytes: Uint8Array): boolean;
+  /** `onDone`: the bytes and all before them were written, or never will be (the socket is destroyed). */
+  write(bytes: Uint8Array, onDone?: () => void): boolean;
 }
 
 export const headerBytes = (payloadBytes: number, masked: boolean): number => {
@@ -43,11 +44,18 @@ function writeHeader(target: Buffer, payloadBytes: number, masked: boolean): voi
   }
 }
 
+export interface WriteMessageOptions {
+  /** True at the dialing end. */
+  readonly masked: boolean;
+  /** The chunks are not looked at any more. */
+  readonly onLeft?: (() => void) | undefined;
+}
+
 /** Writes the chunks as one message: small ones joined, large ones as they are, behind the header. */
 export function writeMessage(
   sink: FrameSink,
   chunks: readonly Uint8Array[],
-  masked: boolean,
+  { masked, onLeft }: WriteMessageOptions,
 ): void {
   let payloadBytes = 0;
   for (const chunk of chunks) {
@@ -62,14 +70,18 @@ export function writeMessage(
       frame.set(chunk, position);
       position += chunk.length;
     }
+    onLeft?.();
     sink.write(frame);
     return;
   }
   const head = Buffer.allocUnsafe(header);
   writeHeader(head, payloadBytes, masked);
   sink.write(head);
-  for (const chunk of chunks) {
-    if (chunk.length > 0) {
+  const last = chunks.findLastIndex((chunk) => chunk.length > 0);
+  for (const [index, chunk] of chunks.entries()) {
+    if (index === last) {
+      sink.write(chunk, onLeft);
+    } else if (chunk.length > 0) {
       sink.write(chunk);
     }
   }

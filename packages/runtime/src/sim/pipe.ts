@@ -14,8 +14,14 @@ export type Segment =
   /** The kernel's word that the peer is gone. */
   | { readonly kind: "reset" };
 
+interface OutgoingMessage {
+  readonly chunks: readonly Uint8Array[];
+  readonly size: number;
+  readonly onLeft: (() => void) | undefined;
+}
+
 type Outgoing =
-  | { readonly kind: "message"; readonly chunks: readonly Uint8Array[]; readonly size: number }
+  | ({ readonly kind: "message" } & OutgoingMessage)
   | { readonly kind: "segment"; readonly segment: Segment };
 
 export interface PipeEnds {
@@ -65,14 +71,14 @@ export class Pipe {
     return this.#bufferedBytes;
   }
 
-  /** The chunks are copied when they leave, not now. */
-  send(chunks: readonly Uint8Array[]): void {
+  /** The chunks are copied when they leave, not now: then, or when they never will, `onLeft` is called. */
+  send(chunks: readonly Uint8Array[], onLeft?: () => void): void {
     let size = 0;
     for (const chunk of chunks) {
       size += chunk.length;
     }
     this.#bufferedBytes += size;
-    this.#outgoing.push({ kind: "message", chunks: [...chunks], size });
+    this.#outgoing.push({ kind: "message", chunks: [...chunks], size, onLeft });
     this.#pump();
   }
 
@@ -91,7 +97,7 @@ export class Pipe {
       return;
     }
     this.#isCut = true;
-    this.#outgoing.length = 0;
+    const unsent = this.#outgoing.splice(0);
     this.#bufferedBytes = 0;
     if (options.losesTravelling) {
       for (const [index, segment] of this.#travelling.entries()) {
@@ -102,6 +108,11 @@ export class Pipe {
       this.#isSilenced = true;
     } else {
       this.#travel({ kind: "reset" });
+    }
+    for (const message of unsent) {
+      if (message.kind === "message") {
+        message.onLeft?.();
+      }
     }
   }
 
@@ -175,7 +186,7 @@ export class Pipe {
         break;
       }
       if (next.kind === "message") {
-        this.#leaveMessage(next.chunks, next.size);
+        this.#leaveMessage(next);
       } else {
         this.#travel(next.segment);
       }
@@ -187,7 +198,7 @@ export class Pipe {
     this.#ends.onLeft();
   }
 
-  #leaveMessage(chunks: readonly Uint8Array[], size: number): void {
+  #leaveMessage({ chunks, size, onLeft }: OutgoingMessage): void {
     this.#bufferedBytes -= size;
     this.#windowUsed += size;
     const bytes = new Uint8Array(size);
@@ -197,6 +208,7 @@ export class Pipe {
       bytes.set(chunk, position);
       position += chunk.length;
     }
+    onLeft?.();
     this.#world.trace.bytes(bytes);
     const { resetRate, blackHoleRate } = this.#world.faults.network;
     if (this.#topology.prng.chance(resetRate)) {

@@ -119,10 +119,12 @@ export class SimConnection implements Connection, AcceptedConnection {
     this.#maxMessageBytes = bytes;
   }
 
-  send(chunks: readonly Uint8Array[]): void {
-    if (this.#state === "open" && this.process.isAlive) {
-      this.#out?.send(chunks);
+  send(chunks: readonly Uint8Array[], onLeft?: () => void): void {
+    if (this.#state === "open" && this.process.isAlive && this.#out !== undefined) {
+      this.#out.send(chunks, onLeft);
       this.#wasAboveLowMark ||= this.bufferedBytes > lowMarkBytes;
+    } else {
+      onLeft?.();
     }
   }
 
