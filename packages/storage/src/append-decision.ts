@@ -14,7 +14,7 @@ import type { ProducerBatch, ProducerUndo } from "./core/producer-state.js";
 import type { LogParts } from "./log-parts.js";
 import type { AppendOptions, AppendOutcome, AppendRefused } from "./log-types.js";
 
-const refused = (error: WireErrorName, message: string): AppendRefused => ({
+export const refused = (error: WireErrorName, message: string): AppendRefused => ({
   ok: false,
   error,
   message,
@@ -26,12 +26,12 @@ export function decideAppend(
   batches: Uint8Array,
   options: AppendOptions,
 ): AppendOutcome {
-  const obstruction = obstacle(log, batches.byteLength, options.mayUseReserve === true);
+  const obstruction = appendObstacle(log, batches.byteLength, options.mayUseReserve === true);
   if (obstruction !== undefined) {
     return obstruction;
   }
-  const headers = options.headers ?? tryHeaders(batches);
-  if (headers === undefined || totalBytes(headers) !== batches.byteLength) {
+  const headers = wholeBatches(batches, options.headers);
+  if (headers === undefined) {
     return refused("CORRUPT_MESSAGE", "the bytes are not whole record batches");
   }
   const { leaderEpoch, mayUseReserve = false } = options;
@@ -42,7 +42,8 @@ export function decideAppend(
   );
 }
 
-function obstacle(
+/** Why nothing can be appended at the moment, whatever it is. */
+export function appendObstacle(
   log: LogParts,
   sizeBytes: number,
   mayUseReserve: boolean,
@@ -192,8 +193,13 @@ function accept(
   };
 }
 
-function totalBytes(headers: readonly BatchHeader[]): number {
-  return headers.reduce((sum, header) => sum + header.sizeBytes, 0);
+/** The headers of batches back to back; undefined when the bytes are anything else. */
+export function wholeBatches(
+  batches: Uint8Array,
+  parsed: readonly BatchHeader[] | undefined = tryHeaders(batches),
+): readonly BatchHeader[] | undefined {
+  const sizeBytes = parsed?.reduce((sum, header) => sum + header.sizeBytes, 0);
+  return sizeBytes === batches.byteLength ? parsed : undefined;
 }
 
 function tryHeaders(batches: Uint8Array): BatchHeader[] | undefined {

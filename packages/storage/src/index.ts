@@ -42,6 +42,7 @@ export type {
   AppendOptions,
   AppendOutcome,
   AppendRefused,
+  FollowerAppendOptions,
   LogId,
   LogSlice,
   LogState,

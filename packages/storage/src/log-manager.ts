@@ -17,12 +17,14 @@ import { recoverFoundLog } from "./found-log.js";
 import { IndexCache } from "./index-cache.js";
 import { Log } from "./log.js";
 import type { LogConfig } from "./log-config.js";
-import type { LogServices } from "./log-parts.js";
+import type { LogServices, ReadingServices } from "./log-parts.js";
 import { type LogEnvironment, recoverLog } from "./log-recovery.js";
 import type { LogId, RecoveryProgress, RecoveryReport, StorageFailure } from "./log-types.js";
 import { OffsetCheckpointer } from "./offset-checkpointer.js";
 import { assertOwnDirectory } from "./own-directory.js";
 import { adoptLog, storeTopicId } from "./partition-identity.js";
+import { ReadAhead } from "./read-ahead.js";
+import { ReadBuffers } from "./read-buffers.js";
 import { Removals } from "./removals.js";
 import { SpaceReserve } from "./space-reserve.js";
 import {
@@ -97,10 +99,17 @@ export class LogManager {
       logs: () => this.#logs.values(),
       beforeStore: () => this.#storeHints(),
     });
+    const readBuffers = new ReadBuffers(storage.readBufferBytes);
+    const readAhead = new ReadAhead({
+      clock: runtime.clock,
+      buffers: readBuffers,
+      maxBytes: storage.readAheadBytes,
+    });
+    const indexCache = new IndexCache(storage.indexCacheBytes);
     this.#environment = {
       runtime,
       storage,
-      services: this.#services(new IndexCache(storage.indexCacheBytes)),
+      services: this.#services(indexCache, { readBuffers, readAhead }),
       tailCache: new TailCache(storage.tailCacheBytes),
       createProducerState: options.createProducerState ?? (() => new ProducerState()),
     };
@@ -329,11 +338,12 @@ export class LogManager {
     }
   }
 
-  #services(indexCache: IndexCache): LogServices {
+  #services(indexCache: IndexCache, reading: ReadingServices): LogServices {
     const failure = (): StorageFailure | undefined => this.#failure;
     const queuedBytes = (): number => this.#queuedBytes;
     const reserve = this.#reserve;
     return {
+      ...reading,
       get failure() {
         return failure();
       },

@@ -6,13 +6,22 @@ import type { OffsetMarks } from "./core/offset-marks.js";
 import type { ProducerState } from "./core/producer-state.js";
 import type { LogConfig } from "./log-config.js";
 import type { LogId, StorageFailure } from "./log-types.js";
+import type { ReadAhead } from "./read-ahead.js";
+import type { ReadBuffers } from "./read-buffers.js";
 import type { Segment } from "./segment.js";
 import type { IndexPlace } from "./segment-indexes.js";
 import type { StorageConfig, StorageRuntime } from "./storage-config.js";
 import type { LogTail } from "./tail-cache.js";
 
+/** What reads from files share, over all logs. */
+export interface ReadingServices {
+  readonly readBuffers: ReadBuffers;
+  /** For readers that go through a log in order. */
+  readonly readAhead: ReadAhead;
+}
+
 /** What a data directory does for its logs. */
-export interface LogServices {
+export interface LogServices extends ReadingServices {
   /** The first fault after which nothing is promised any more. */
   readonly failure: StorageFailure | undefined;
   /** Appended bytes that are not written yet, over all logs. */

@@ -12,6 +12,7 @@ import { scanBatches } from "./batch-scanner.js";
 import { CHUNK_BYTES } from "./files.js";
 import { activeSegment, type LogParts, logName, segmentAt } from "./log-parts.js";
 import type { LogSlice, ReadOptions, TimestampOffset } from "./log-types.js";
+import type { AheadRead } from "./read-ahead.js";
 import { storeQuarantine } from "./quarantine-marker.js";
 import type { Segment } from "./segment.js";
 import { readSegment, SegmentDamage, type SegmentReadOptions } from "./segment-reader.js";
@@ -19,13 +20,21 @@ import type { UndamagedRun } from "./torn-tail.js";
 
 /** How many sequential readers of one log are remembered. */
 const CURSORS_MAX = 64;
-/** A compressed batch may not expand to more while its records are searched. */
-const DECOMPRESSED_BYTES_MAX = 256 * 1024 * 1024;
+/** Less than this is as quickly read when it is asked for. */
+const READ_AHEAD_MIN_BYTES = 64 * 1024;
 
 interface Cursor {
   readonly segment: Segment;
   readonly position: number;
+  /** The log's count of truncations: after another one the position means nothing any more. */
+  readonly truncations: number;
+  readonly ahead: AheadRead | undefined;
 }
+
+type Start = Pick<
+  SegmentReadOptions,
+  "from" | "fromOffset" | "fromLastOffset" | "slackBytes" | "ahead"
+>;
 
 export class LogReader {
   readonly #log: LogParts;
@@ -113,6 +122,7 @@ export class LogReader {
         segment,
         epochs: log.epochs,
         compute: log.runtime.compute,
+        buffers: log.services.readBuffers,
       });
       if (
         slice.sizeBytes === 0 &&
@@ -121,8 +131,16 @@ export class LogReader {
       ) {
         throw new MillraceError("PARTITION_QUARANTINED", log.damage);
       }
-      if (slice.sizeBytes > 0 && slice.nextPosition < segment.sizeBytes) {
-        this.#remember(slice.nextOffset, { segment, position: slice.nextPosition });
+      if (
+        slice.sizeBytes > 0 &&
+        slice.nextPosition < segment.sizeBytes &&
+        !log.isTruncating &&
+        truncations === log.truncations
+      ) {
+        const place = { segment, position: slice.nextPosition };
+        const isInOrder = start.fromOffset === options.offset;
+        const ahead = isInOrder ? this.#readAhead(place, options.maxBytes) : undefined;
+        this.#remember(slice.nextOffset, { ...place, truncations, ahead });
       }
       return slice;
     } catch (error) {
@@ -156,11 +174,12 @@ export class LogReader {
     segment: Segment,
     offset: number,
     run: UndamagedRun | undefined,
-  ): Promise<Pick<SegmentReadOptions, "from" | "fromOffset" | "fromLastOffset" | "slackBytes">> {
+  ): Promise<Start> {
     const cursor = this.#cursors.get(offset);
-    if (cursor?.segment === segment) {
+    if (cursor?.segment === segment && cursor.truncations === this.#log.truncations) {
       this.#cursors.delete(offset);
-      return { from: cursor.position, fromOffset: offset, slackBytes: 0 };
+      const { position, ahead } = cursor;
+      return { from: position, fromOffset: offset, slackBytes: 0, ahead };
     }
     if (run !== undefined && run.from > 0) {
       return { from: run.from, fromOffset: run.baseOffset, slackBytes: CHUNK_BYTES };
@@ -180,162 +199,49 @@ export class LogReader {
         };
   }
 
+  /** The bytes that this reader asks for next, unless they are in memory anyway, or damaged. */
+  #readAhead(
+    place: { readonly segment: Segment; readonly position: number },
+    maxBytes: number,
+  ): AheadRead | undefined {
+    const { segment, position } = place;
+    const length = Math.min(maxBytes, segment.sizeBytes - position);
+    return segment.runs === undefined && length >= READ_AHEAD_MIN_BYTES
+      ? this.#log.services.readAhead.start({ segment, position, length })
+      : undefined;
+  }
+
   #remember(offset: number, cursor: Cursor): void {
+    this.#forget(offset);
     this.#cursors.set(offset, cursor);
     for (const oldest of this.#cursors.keys()) {
       if (this.#cursors.size <= CURSORS_MAX) {
         break;
       }
-      this.#cursors.delete(oldest);
+      this.#forget(oldest);
     }
+  }
+
+  #forget(offset: number): void {
+    this.#cursors.get(offset)?.ahead?.drop();
+    this.#cursors.delete(offset);
   }
 
   /** After a truncation positions mean nothing any more. */
   forgetCursors(): void {
-    this.#cursors.clear();
+    for (const offset of [...this.#cursors.keys()]) {
+      this.#forget(offset);
+    }
   }
 
   /** The first record at or beyond the log start whose timestamp is at least `timestampMs`, among those written. */
   offsetForTimestamp(timestampMs: number): Promise<TimestampOffset | undefined> {
-    return this.#orQuarantine(() => this.#findTimestamp(timestampMs));
+    return this.#orQuarantine(() => findTimestamp(this.#log, timestampMs));
   }
 
   /** The first record with the largest timestamp of all that are written (KIP-734). */
   maxTimestampOffset(): Promise<TimestampOffset | undefined> {
-    return this.#orQuarantine(() => this.#findMaxTimestamp());
-  }
-
-  async #findTimestamp(timestampMs: number): Promise<TimestampOffset | undefined> {
-    for (const segment of this.#log.segments) {
-      const mayHold =
-        segment.endOffset > this.#log.marks.start && segment.maxTimestamp >= timestampMs;
-      const found = mayHold ? await this.#searchSegment(segment, timestampMs) : undefined;
-      if (found !== undefined) {
-        return found;
-      }
-    }
-    return undefined;
-  }
-
-  async #findMaxTimestamp(): Promise<TimestampOffset | undefined> {
-    const live = this.#log.segments.filter(
-      (segment) => segment.endOffset > this.#log.marks.start && segment.maxTimestamp >= 0,
-    );
-    const largest = live.reduce((max, segment) => Math.max(max, segment.maxTimestamp), -1);
-    const found = largest < 0 ? undefined : await this.#findTimestamp(largest);
-    if (found !== undefined || largest < 0) {
-      return found;
-    }
-    // The record that had it lies before the log start: look at what is left, batch by batch.
-    return await this.#scanForMaxTimestamp(live);
-  }
-
-  async #scanForMaxTimestamp(segments: readonly Segment[]): Promise<TimestampOffset | undefined> {
-    let largest = -1;
-    for (const segment of segments) {
-      await this.#withSegment(segment, async () => {
-        await this.#visitRecords(segment, { from: 0, minTimestamp: 0 }, (record) => {
-          largest = Math.max(largest, record.timestamp);
-          return undefined;
-        });
-      });
-    }
-    return largest < 0 ? undefined : await this.#findTimestamp(largest);
-  }
-
-  async #searchSegment(
-    segment: Segment,
-    timestampMs: number,
-  ): Promise<TimestampOffset | undefined> {
-    return await this.#withSegment(segment, async () => {
-      const indexes = await segment.indexes(this.#log.config.indexIntervalBytes);
-      this.#touch(segment);
-      const known = indexes.times.lookup(timestampMs);
-      // All batches before the one the entry names have smaller timestamps.
-      const from = known === undefined ? 0 : (indexes.offsets.lookup(known.offset)?.position ?? 0);
-      let found: TimestampOffset | undefined;
-      await this.#visitRecords(segment, { from, minTimestamp: timestampMs }, (record) => {
-        found = record;
-        return false;
-      });
-      return found;
-    });
-  }
-
-  /** Visits the live records with at least `minTimestamp`, until the visitor returns false. */
-  async #visitRecords(
-    segment: Segment,
-    range: { readonly from: number; readonly minTimestamp: number },
-    visit: (record: TimestampOffset) => boolean | undefined,
-  ): Promise<void> {
-    const { start } = this.#log.marks;
-    let { from } = range;
-    for (;;) {
-      const batch = await this.#findBatch(segment, from, (header) => {
-        return header.maxTimestamp >= range.minTimestamp && header.lastOffset >= start;
-      });
-      if (batch === undefined) {
-        return;
-      }
-      const { compute } = this.#log.runtime;
-      const options = { compute, maxDecompressedBytes: DECOMPRESSED_BYTES_MAX };
-      for (const { offset, timestamp } of await readBatch(batch.bytes, 0, options)) {
-        const counts = offset >= start && timestamp >= range.minTimestamp;
-        if (counts && visit({ offset, timestamp }) === false) {
-          return;
-        }
-      }
-      from = batch.endPosition;
-    }
-  }
-
-  /** The first batch from `from` on that `accept` takes, verified. */
-  async #findBatch(
-    segment: Segment,
-    from: number,
-    accept: (header: BatchHeader) => boolean,
-  ): Promise<{ bytes: Uint8Array; endPosition: number } | undefined> {
-    const file = await segment.file();
-    let found: { header: BatchHeader; position: number } | undefined;
-    const end = await scanBatches({
-      file,
-      from,
-      to: segment.sizeBytes,
-      visit: ({ header, position }) => {
-        found = accept(header) ? { header, position } : undefined;
-        return found === undefined ? undefined : false;
-      },
-    });
-    if (end.problem !== undefined) {
-      throw new SegmentDamage(segment.path, end.position, end.problem);
-    }
-    if (found === undefined) {
-      return undefined;
-    }
-    const { header, position } = found;
-    const slice = await readSegment({
-      segment,
-      offset: header.baseOffset,
-      maxBytes: Math.max(header.sizeBytes, RECORD_BATCH_HEADER_BYTES),
-      endOffset: header.lastOffset + 1,
-      minOneBatch: true,
-      from: position,
-      fromOffset: header.baseOffset,
-      slackBytes: 0,
-      epochs: this.#log.epochs,
-      compute: this.#log.runtime.compute,
-    });
-    const [bytes] = slice.chunks;
-    return bytes === undefined ? undefined : { bytes, endPosition: position + header.sizeBytes };
-  }
-
-  async #withSegment<T>(segment: Segment, use: () => Promise<T>): Promise<T> {
-    segment.enter();
-    try {
-      return await use();
-    } finally {
-      segment.leave();
-    }
+    return this.#orQuarantine(() => findMaxTimestamp(this.#log));
   }
 
   /** Damage found by a read quarantines the log; any other fault of a read is the reader's alone. */

@@ -12,8 +12,12 @@ import { removeIfPresent } from "./files.js";
 import { activeSegment, type LogParts, segmentAt, segmentPlace } from "./log-parts.js";
 import { replayProducers } from "./producer-replay.js";
 import { removeSnapshotsBeyond } from "./producer-snapshots.js";
-import type { Segment } from "./segment.js";
+import { removeQuarantine } from "./quarantine-marker.js";
+import { Segment } from "./segment.js";
 import { SegmentIndexes } from "./segment-indexes.js";
+
+/** Below every offset. */
+const NOTHING = -1;
 
 /** Removes what retention.ms and retention.bytes no longer keep. Returns the bytes removed. */
 export async function trimByRetention(log: LogParts, nowMs: number): Promise<number> {
@@ -100,9 +104,11 @@ export async function trimBack(log: LogParts, offset: number): Promise<void> {
   const stateName = segmentFileName(segment.baseOffset, INDEX_STATE_SUFFIX);
   await removeIfPresent(fileSystem, `${log.directory}/${stateName}`);
   await fileSystem.syncDirectory(log.directory);
-  const file = await segment.file();
-  await file.truncate(indexes.logBytes);
-  await file.sync();
+  // Inside, so that nobody closes the file of a sealed segment that has come to rest.
+  await segment.reading(async (file) => {
+    await file.truncate(indexes.logBytes);
+    await file.sync();
+  });
   segment.replaceIndexes(indexes);
   await indexes.store({ sync: true });
   await fileSystem.syncDirectory(log.directory);
@@ -113,6 +119,33 @@ export async function trimBack(log: LogParts, offset: number): Promise<void> {
   const place = { fileSystem, compute, directory: log.directory };
   await removeSnapshotsBeyond(place, end);
   await replayProducers(log, end);
+}
+
+/**
+ * The log is empty and begins at `offset` from now on; nothing may be pending. First it becomes an empty log where it
+ * began. Then, while it has no file at all, its start moves: without a file any start is a whole, empty log.
+ */
+export async function startAgainAt(log: LogParts, offset: number): Promise<void> {
+  const { fileSystem, compute } = log.runtime;
+  const [first] = log.segments;
+  await trimBack(log, (first as Segment).baseOffset);
+  // What a producer had sent by then says nothing about what it has sent by `offset`.
+  await removeSnapshotsBeyond({ fileSystem, compute, directory: log.directory }, NOTHING);
+  log.producers.restore([]);
+  log.areEpochsDirty = log.epochs.clear() || log.areEpochsDirty;
+  await storeEpochs(log);
+  const old = activeSegment(log);
+  if (old.baseOffset !== offset) {
+    await retire(log, old);
+    await fileSystem.syncDirectory(log.directory);
+    log.marks.startedAgain(offset);
+    await log.services.storeOffsets();
+    log.segments = [await Segment.create(segmentPlace(log, offset))];
+    await fileSystem.syncDirectory(log.directory);
+    log.marks.syncedTo(offset);
+  }
+  await removeQuarantine(fileSystem, log.directory);
+  log.damage = undefined;
 }
 
 /** The indexes of the segment as it will be when it ends before the batch that contains `offset`. */

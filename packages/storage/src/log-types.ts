@@ -23,6 +23,13 @@ export interface AppendOptions {
   readonly mayUseReserve?: boolean | undefined;
 }
 
+export interface FollowerAppendOptions {
+  /** The leader epoch in which the batches were fetched: none of them may be of a later one. */
+  readonly leaderEpoch: number;
+  /** The leader's log is compacted, or was: offsets may be missing between batches. */
+  readonly mayHaveGaps?: boolean | undefined;
+}
+
 export interface Appended {
   readonly ok: true;
   readonly baseOffset: number;
@@ -57,6 +64,11 @@ export interface LogSlice {
   readonly sizeBytes: number;
   /** Where the next read goes on; the requested offset when nothing was read. */
   readonly nextOffset: number;
+  /**
+   * Gives the memory of the chunks to the next read: to be called when nobody will look at them any more. Who does
+   * not call it leaves them to the garbage collector. Undefined when they are the log's own.
+   */
+  readonly release?: (() => void) | undefined;
 }
 
 export interface TimestampOffset {

@@ -5,14 +5,17 @@
 import { MillraceError } from "@millrace/protocol";
 import { decideAppend } from "./append-decision.js";
 import type { CommitScheduler } from "./commit-scheduler.js";
+import { planEpochTruncation } from "./core/epoch-truncation.js";
 import type { EpochEnd } from "./core/leader-epochs.js";
+import { decideFollowerAppend } from "./follower-append.js";
 import type { LogConfig } from "./log-config.js";
 import type { LogParts } from "./log-parts.js";
 import { LogReader } from "./log-reader.js";
-import { trimBack, trimByRetention, trimFront } from "./log-trimming.js";
+import { startAgainAt, trimBack, trimByRetention, trimFront } from "./log-trimming.js";
 import type {
   AppendOptions,
   AppendOutcome,
+  FollowerAppendOptions,
   LogSlice,
   LogState,
   ReadOptions,
@@ -129,9 +132,19 @@ export class Log {
    */
   append(batches: Uint8Array, options: AppendOptions): AppendOutcome {
     const outcome = decideAppend(this.#parts, batches, options);
-    if (this.#writer.hasWork) {
-      this.#scheduler.schedule(this.#writer);
-    }
+    this.#scheduleWork();
+    return outcome;
+  }
+
+  /**
+   * Like `append`, for batches fetched from the partition's leader: offsets, epochs and timestamps stay as they are,
+   * and what does not follow on this log's end is refused. Refusals of their own: `OFFSET_OUT_OF_RANGE` (a gap or an
+   * overlap), `FENCED_LEADER_EPOCH` (an epoch before the log's), `UNKNOWN_LEADER_EPOCH` (one after the fetch's),
+   * `CORRUPT_MESSAGE`.
+   */
+  appendAsFollower(batches: Uint8Array, options: FollowerAppendOptions): AppendOutcome {
+    const outcome = decideFollowerAppend(this.#parts, batches, options);
+    this.#scheduleWork();
     return outcome;
   }
 
@@ -188,23 +201,31 @@ export class Log {
    * waits for a cut offset gets `NOT_LEADER_OR_FOLLOWER`.
    */
   async truncateTo(offset: number): Promise<void> {
-    this.#parts.isTruncating = true;
-    try {
-      await this.#writer.exclusively(async () => {
-        const { marks } = this.#parts;
-        if (offset >= marks.end) {
-          return;
-        }
-        this.#writer.discardPending(
-          new MillraceError("NOT_LEADER_OR_FOLLOWER", "the log was truncated"),
-        );
-        this.#reader.forgetCursors();
-        await this.#writer.orFail(() => trimBack(this.#parts, offset));
-        this.#writer.notify();
-      });
-    } finally {
-      this.#parts.isTruncating = false;
-    }
+    await this.#truncating(async () => {
+      if (offset < this.#parts.marks.end) {
+        await this.#cut(() => trimBack(this.#parts, offset));
+      }
+    });
+  }
+
+  /**
+   * As a follower: cuts what the leader does not have, by its answer about where this log's latest epoch ends there
+   * (KIP-101). True when the rest is the leader's; false: ask again, with the latest epoch that is left.
+   */
+  async truncateToEpochEnd(leaderEnd: EpochEnd): Promise<boolean> {
+    const { epochs, marks } = this.#parts;
+    const plan = planEpochTruncation({ epochs, endOffset: marks.end }, leaderEnd);
+    await this.truncateTo(plan.offset);
+    return plan.isFinal;
+  }
+
+  /**
+   * As a follower whose leader's log begins beyond this one's end, or whose own log is damaged: forgets everything and
+   * goes on as an empty log at `offset`, durably. After a crash on the way the log is the old one, or a shorter one, or
+   * empty; never one with a hole. A quarantine is over.
+   */
+  async truncateFullyAndStartAt(offset: number): Promise<void> {
+    await this.#truncating(() => this.#cut(() => startAgainAt(this.#parts, offset)));
   }
 
   /**
@@ -253,6 +274,30 @@ export class Log {
   /** `listener` is called when the log start, end or flushed mark moved. Returns how to stop that. */
   subscribe(listener: () => void): () => void {
     return this.#writer.subscribe(listener);
+  }
+
+  #scheduleWork(): void {
+    if (this.#writer.hasWork) {
+      this.#scheduler.schedule(this.#writer);
+    }
+  }
+
+  async #truncating(work: () => Promise<void>): Promise<void> {
+    this.#parts.isTruncating = true;
+    try {
+      await this.#writer.exclusively(work);
+    } finally {
+      this.#parts.isTruncating = false;
+    }
+  }
+
+  async #cut(work: () => Promise<void>): Promise<void> {
+    this.#writer.discardPending(
+      new MillraceError("NOT_LEADER_OR_FOLLOWER", "the log was truncated"),
+    );
+    this.#reader.forgetCursors();
+    await this.#writer.orFail(work);
+    this.#writer.notify();
   }
 
   /** @internal Syncs what is written, whatever the topic's `flush`. */

@@ -12,6 +12,8 @@ import type { Compute } from "@millrace/runtime";
 import { BatchSequence } from "./core/batch-sequence.js";
 import type { LeaderEpochs } from "./core/leader-epochs.js";
 import type { LogSlice } from "./log-types.js";
+import type { AheadRead } from "./read-ahead.js";
+import type { ReadBuffer, ReadBuffers } from "./read-buffers.js";
 import type { Segment } from "./segment.js";
 
 /** The file does not hold what was written. */
@@ -46,6 +48,9 @@ export interface SegmentReadOptions {
   readonly endPosition?: number | undefined;
   readonly epochs: LeaderEpochs;
   readonly compute: Pick<Compute, "crc32c">;
+  readonly buffers: ReadBuffers;
+  /** What was read ahead from `from` on. */
+  readonly ahead?: AheadRead | undefined;
 }
 
 export interface SegmentSlice extends LogSlice {
@@ -56,22 +61,20 @@ export interface SegmentSlice extends LogSlice {
 /** @throws SegmentDamage */
 export async function readSegment(options: SegmentReadOptions): Promise<SegmentSlice> {
   const { segment } = options;
-  const file = await segment.file();
+  let ahead = await options.ahead?.take();
   let position = options.from;
   let expectedOffset = options.fromOffset;
   let lengthWanted = Math.max(options.maxBytes, RECORD_BATCH_HEADER_BYTES) + options.slackBytes;
   const endPosition = options.endPosition ?? segment.sizeBytes;
   while (position < endPosition) {
     const length = Math.min(lengthWanted, endPosition - position);
-    const bytes = new Uint8Array(length);
-    if ((await file.read(bytes, position)) < length) {
-      throw new SegmentDamage(segment.path, position, "the file is shorter than it was");
-    }
-    const found = collect({ ...options, bytes, position, expectedOffset });
+    const buffer = ahead ?? (await readInto(options.buffers.take(length), segment, position));
+    ahead = undefined;
+    const found = collectFrom(buffer, { ...options, position, expectedOffset });
     if (found.slice !== undefined) {
       return found.slice;
     }
-    if (found.passedBytes === 0 && length === endPosition - position) {
+    if (found.passedBytes === 0 && buffer.bytes.length >= endPosition - position) {
       throw new SegmentDamage(segment.path, position, "it is longer than the file");
     }
     // The batch asked for begins behind these bytes, or does not fit into them.
@@ -79,7 +82,42 @@ export async function readSegment(options: SegmentReadOptions): Promise<SegmentS
     expectedOffset = found.nextOffset;
     lengthWanted = Math.max(lengthWanted, found.neededBytes);
   }
+  ahead?.release();
   return { chunks: [], sizeBytes: 0, nextOffset: options.offset, nextPosition: position };
+}
+
+/** Fills the whole buffer; it is released when that fails. */
+async function readInto(
+  buffer: ReadBuffer,
+  segment: Segment,
+  position: number,
+): Promise<ReadBuffer> {
+  try {
+    const file = await segment.file();
+    if ((await file.read(buffer.bytes, position)) < buffer.bytes.length) {
+      throw new SegmentDamage(segment.path, position, "the file is shorter than it was");
+    }
+    return buffer;
+  } catch (error) {
+    buffer.release();
+    throw error;
+  }
+}
+
+/** The buffer goes with the slice, when there is one with records; else it is released. */
+function collectFrom(buffer: ReadBuffer, options: Omit<CollectOptions, "bytes">): Collected {
+  let isKept = false;
+  try {
+    const found = collect({ ...options, bytes: buffer.bytes });
+    isKept = (found.slice?.sizeBytes ?? 0) > 0;
+    return isKept && found.slice !== undefined
+      ? { ...found, slice: { ...found.slice, release: buffer.release } }
+      : found;
+  } finally {
+    if (!isKept) {
+      buffer.release();
+    }
+  }
 }
 
 interface CollectOptions extends SegmentReadOptions {

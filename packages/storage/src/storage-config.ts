@@ -22,6 +22,10 @@ export interface StorageConfig {
   readonly synchronousWriteBytesMax: number;
   /** Recently written batches kept in memory, over all logs. Default 64 MiB. */
   readonly tailCacheBytes: number;
+  /** Memory of reads from disk that is kept to be used again. Default 16 MiB. */
+  readonly readBufferBytes: number;
+  /** Bytes read ahead for readers that go through a log in order, over all logs; 0: none. Default 8 MiB. */
+  readonly readAheadBytes: number;
   /** Loaded indexes of sealed segments kept in memory, over all logs. Default 64 MiB. */
   readonly indexCacheBytes: number;
   /** Recovery points are stored at least this often while something is written. Default 5 s. */
@@ -47,6 +51,8 @@ export const storageConfigDefaults: StorageConfig = Object.freeze({
   roundBytesMax: 32 * 1024 * 1024,
   synchronousWriteBytesMax: 32 * 1024,
   tailCacheBytes: 64 * 1024 * 1024,
+  readBufferBytes: 16 * 1024 * 1024,
+  readAheadBytes: 8 * 1024 * 1024,
   indexCacheBytes: 64 * 1024 * 1024,
   checkpointIntervalMs: 5_000,
   checkpointBytes: 64 * 1024 * 1024,

@@ -76,6 +76,13 @@ export class LeaderEpochs {
     };
   }
 
+  /** Forgets all. Returns whether the entries changed. */
+  clear(): boolean {
+    const hadEntries = this.#entries.length > 0;
+    this.#entries = [];
+    return hadEntries;
+  }
+
   /** Forgets epochs that begin at or beyond `endOffset`. Returns whether the entries changed. */
   truncateFromEnd(endOffset: number): boolean {
     const before = this.#entries.length;

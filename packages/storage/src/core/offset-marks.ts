@@ -94,6 +94,19 @@ export class OffsetMarks {
     this.#assert();
   }
 
+  /**
+   * The log is empty and begins at `offset` from now on. What is synced does not move forward: only a file at `offset`
+   * that is there for good may do that (`syncedTo`).
+   */
+  startedAgain(offset: number): void {
+    this.#start = offset;
+    this.#end = offset;
+    this.#written = offset;
+    this.#flushed = offset;
+    this.#synced = Math.min(this.#synced, offset);
+    this.#assert();
+  }
+
   startMoved(start: number): void {
     assertInvariant(start >= this.#start, "the log start moves forward", {
       start,
