@@ -12,6 +12,7 @@ export {
   type SequencedBatch,
   type SequenceVerdict,
 } from "./core/producer-state.js";
+export type { SnapshotId } from "./core/state-snapshot-format.js";
 export {
   type DumpedBatch,
   type DumpedItem,
@@ -58,6 +59,9 @@ export {
   type RepairReport,
   repairLog,
 } from "./repair-log.js";
+export { StateSnapshotReader } from "./state-snapshot-reader.js";
+export type { SnapshotRecord } from "./state-snapshot-writer.js";
+export { StateSnapshots, type StateSnapshotsOptions } from "./state-snapshots.js";
 export {
   type StorageConfig,
   type StorageRuntime,
