@@ -22,7 +22,7 @@ import {
   printable,
   type Timer,
 } from "@millrace/runtime";
-import { dispatch } from "./dispatch.js";
+import { dispatch, type Reply } from "./dispatch.js";
 import {
   type BrokerServices,
   type Call,
@@ -268,17 +268,18 @@ export class ClientConnection implements ConnectionEvents, CallConnection {
         held = work;
       },
     };
-    const finish = (chunks: readonly Uint8Array[]): void => {
-      this.output.send(chunks);
+    const finish = ({ chunks, release }: Reply): void => {
+      this.output.send(chunks, release);
       this.lastActivityMs = this.options.broker.runtime.clock.monotonicMs();
       if (held === undefined) {
         this.release(size);
       } else {
-        const release = (): void => this.release(size);
-        held.then(release, release);
+        const settled = (): void => this.release(size);
+        held.then(settled, settled);
       }
     };
-    const fail = (error: unknown): void => finish(this.errorFrame(api, correlationId, error));
+    const fail = (error: unknown): void =>
+      finish({ chunks: this.errorFrame(api, correlationId, error), release: undefined });
     try {
       const answer = dispatch(this.options.broker, { api, correlationId, body, call });
       if (answer instanceof Promise) {

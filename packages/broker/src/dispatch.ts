@@ -42,26 +42,32 @@ export interface Dispatched {
   readonly call: Call;
 }
 
+/** A frame to send. */
+export interface Reply {
+  readonly chunks: readonly Uint8Array[];
+  /** To be called once, when nobody looks at the chunks any more. */
+  readonly release: (() => void) | undefined;
+}
+
 /**
  * Runs the handler up to its first wait, synchronously, and returns the answer's frame when it is there.
  * @throws MillraceError (also as a rejection) the error to answer with
  */
-export function dispatch(
-  broker: BrokerServices,
-  request: Dispatched,
-): Uint8Array[] | Promise<Uint8Array[]> {
+export function dispatch(broker: BrokerServices, request: Dispatched): Reply | Promise<Reply> {
   return run(request.api, broker, request);
 }
 
 function run<N extends ApiName>(
   api: N,
   broker: BrokerServices,
-  { body, call, correlationId }: Dispatched,
-): Uint8Array[] | Promise<Uint8Array[]> {
+  { body: unchecked, call, correlationId }: Dispatched,
+): Reply | Promise<Reply> {
   const handler: Handler<N> = handlers[api];
-  const request = apis[api].request.fromWire(body, "body") as Parameters<Handler<N>>[1];
-  const encode = (answer: Answer<N>): Uint8Array[] =>
-    encodeResponse(api, correlationId, answer.body, answer.records);
+  const request = apis[api].request.fromWire(unchecked, "body") as Parameters<Handler<N>>[1];
+  const encode = ({ body, records, release }: Answer<N>): Reply => ({
+    chunks: encodeResponse(api, correlationId, body, records),
+    release,
+  });
   const answer = handler(broker, request, call);
   return answer instanceof Promise ? answer.then(encode) : encode(answer);
 }

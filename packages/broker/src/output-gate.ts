@@ -44,14 +44,16 @@ export class OutputGate {
     return !this.isClosed && this.options.connection.bufferedBytes > this.options.maxBytes;
   }
 
-  send(chunks: readonly Uint8Array[]): void {
+  /** `onLeft` as with `Connection.send`. */
+  send(chunks: readonly Uint8Array[], onLeft?: () => void): void {
     if (this.isClosed || !this.options.connection.isOpen) {
+      onLeft?.();
       return;
     }
     for (const chunk of chunks) {
       this.sentBytes += chunk.length;
     }
-    this.options.connection.send(chunks);
+    this.options.connection.send(chunks, onLeft);
     this.count();
     if (this.mustWatch) {
       this.watch();

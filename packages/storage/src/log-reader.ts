@@ -1,21 +1,15 @@
-// Reading a log: from the tail in memory when it is there, else from one segment's file; and finding offsets by
-// timestamp. Changes nothing but its own memory of where sequential readers are.
+// Reading a log: from the tail in memory when it is there, else from one segment's file. Changes nothing but its own
+// memory of where sequential readers are, and quarantines a log that it finds damaged.
 
-import {
-  type BatchHeader,
-  isMillraceError,
-  MillraceError,
-  RECORD_BATCH_HEADER_BYTES,
-  readBatch,
-} from "@millrace/protocol";
-import { scanBatches } from "./batch-scanner.js";
+import { isMillraceError, MillraceError } from "@millrace/protocol";
 import { CHUNK_BYTES } from "./files.js";
 import { activeSegment, type LogParts, logName, segmentAt } from "./log-parts.js";
 import type { LogSlice, ReadOptions, TimestampOffset } from "./log-types.js";
-import type { AheadRead } from "./read-ahead.js";
 import { storeQuarantine } from "./quarantine-marker.js";
+import type { AheadRead } from "./read-ahead.js";
 import type { Segment } from "./segment.js";
 import { readSegment, SegmentDamage, type SegmentReadOptions } from "./segment-reader.js";
+import { findMaxTimestamp, findTimestamp } from "./timestamp-search.js";
 import type { UndamagedRun } from "./torn-tail.js";
 
 /** How many sequential readers of one log are remembered. */
@@ -131,16 +125,14 @@ export class LogReader {
       ) {
         throw new MillraceError("PARTITION_QUARANTINED", log.damage);
       }
-      if (
-        slice.sizeBytes > 0 &&
-        slice.nextPosition < segment.sizeBytes &&
-        !log.isTruncating &&
-        truncations === log.truncations
-      ) {
-        const place = { segment, position: slice.nextPosition };
-        const isInOrder = start.fromOffset === options.offset;
-        const ahead = isInOrder ? this.#readAhead(place, options.maxBytes) : undefined;
-        this.#remember(slice.nextOffset, { ...place, truncations, ahead });
+      if (slice.sizeBytes > 0 && !log.isTruncating && truncations === log.truncations) {
+        this.#goOnFrom(
+          { segment, position: slice.nextPosition, offset: slice.nextOffset },
+          {
+            maxBytes: options.maxBytes,
+            isInOrder: start.fromOffset === options.offset,
+          },
+        );
       }
       return slice;
     } catch (error) {
@@ -170,11 +162,7 @@ export class LogReader {
     return run;
   }
 
-  async #startOf(
-    segment: Segment,
-    offset: number,
-    run: UndamagedRun | undefined,
-  ): Promise<Start> {
+  async #startOf(segment: Segment, offset: number, run: UndamagedRun | undefined): Promise<Start> {
     const cursor = this.#cursors.get(offset);
     if (cursor?.segment === segment && cursor.truncations === this.#log.truncations) {
       this.#cursors.delete(offset);
@@ -199,16 +187,25 @@ export class LogReader {
         };
   }
 
-  /** The bytes that this reader asks for next, unless they are in memory anyway, or damaged. */
-  #readAhead(
-    place: { readonly segment: Segment; readonly position: number },
-    maxBytes: number,
-  ): AheadRead | undefined {
-    const { segment, position } = place;
-    const length = Math.min(maxBytes, segment.sizeBytes - position);
-    return segment.runs === undefined && length >= READ_AHEAD_MIN_BYTES
-      ? this.#log.services.readAhead.start({ segment, position, length })
-      : undefined;
+  /** A reader may ask for `offset` next; one that reads in order will. */
+  #goOnFrom(
+    next: { readonly segment: Segment; readonly position: number; readonly offset: number },
+    read: { readonly maxBytes: number; readonly isInOrder: boolean },
+  ): void {
+    const { segment, position, offset } = next;
+    const { tail, services, truncations } = this.#log;
+    const leftBytes = segment.sizeBytes - position;
+    if (leftBytes <= 0) {
+      return;
+    }
+    const length = Math.min(read.maxBytes, leftBytes);
+    const isInMemory = offset >= (tail.startOffset ?? Number.POSITIVE_INFINITY);
+    const helps = read.isInOrder && !isInMemory && length >= READ_AHEAD_MIN_BYTES;
+    const ahead =
+      helps && segment.runs === undefined
+        ? services.readAhead.start({ segment, position, length })
+        : undefined;
+    this.#remember(offset, { segment, position, truncations, ahead });
   }
 
   #remember(offset: number, cursor: Cursor): void {

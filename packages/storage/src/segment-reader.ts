@@ -213,7 +213,7 @@ class Walk {
       return undefined;
     }
     const header = this.#readHeader();
-    const problem = this.#sequence?.problemWith(header);
+    const problem = this.#sequence?.problemWith(header) ?? this.#entryProblem(header);
     if (problem !== undefined) {
       throw this.#damage(problem);
     }
@@ -239,13 +239,7 @@ class Walk {
 
   /** Goes past the batch that `peek` returned. */
   take(header: BatchHeader, verifyCrc: boolean): void {
-    const { epochs, fromLastOffset } = this.#options;
-    if (
-      this.#sequence === undefined &&
-      header.lastOffset !== (fromLastOffset ?? header.lastOffset)
-    ) {
-      throw this.#damage(`it ends at offset ${header.lastOffset}, not at ${fromLastOffset}`);
-    }
+    const { epochs } = this.#options;
     this.#sequence ??= new BatchSequence(header.baseOffset, epochs);
     this.#sequence.accept(header);
     if (verifyCrc) {
@@ -265,6 +259,17 @@ class Walk {
     if (!this.isGenuine()) {
       throw this.#damage("it does not have the CRC it claims");
     }
+  }
+
+  /** The first batch, where only the index says what it is: a wrong offset there may not end the read as if it were later. */
+  #entryProblem(header: BatchHeader): string | undefined {
+    const { epochs, fromLastOffset } = this.#options;
+    if (this.#sequence !== undefined || fromLastOffset === undefined) {
+      return undefined;
+    }
+    return header.lastOffset === fromLastOffset
+      ? new BatchSequence(header.baseOffset, epochs).problemWith(header)
+      : `it ends at offset ${header.lastOffset}, not at ${fromLastOffset}`;
   }
 
   #readHeader(): BatchHeader {

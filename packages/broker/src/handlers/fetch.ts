@@ -33,7 +33,7 @@ export const fetch: Handler<"fetch"> = async (broker, request, call) => {
   const wanted = session?.wanted() ?? request.partitions;
   session?.supersede?.();
   await waitForData(broker, call, { request, wanted, session });
-  const { answers, chunks } = await call.connection.inTurn(() =>
+  const { answers, slices } = await call.connection.inTurn(() =>
     readAll(broker, wanted, request.maxBytes),
   );
   const changed = session?.changed(answers) ?? answers;
@@ -42,7 +42,12 @@ export const fetch: Handler<"fetch"> = async (broker, request, call) => {
       sessionId: session?.id ?? 0,
       partitions: session === undefined || isNew ? answers : changed,
     },
-    records: inOrder(session === undefined || isNew ? answers : changed, chunks),
+    records: inOrder(session === undefined || isNew ? answers : changed, slices),
+    release: () => {
+      for (const slice of slices.values()) {
+        slice.release?.();
+      }
+    },
   };
 };
 
@@ -112,7 +117,7 @@ function resolveTarget(broker: BrokerServices, entry: FetchPartition): Target {
 interface ReadPass {
   readonly answers: readonly FetchedPartition[];
   /** By answer; only those with records. */
-  readonly chunks: ReadonlyMap<FetchedPartition, readonly Uint8Array[]>;
+  readonly slices: ReadonlyMap<FetchedPartition, LogSlice>;
 }
 
 async function readAll(
@@ -135,7 +140,7 @@ async function readInTurn(
   { maxBytes, read }: { readonly maxBytes: number; readonly read: BudgetedRead },
 ): Promise<ReadPass> {
   const answers: FetchedPartition[] = [];
-  const chunks = new Map<FetchedPartition, readonly Uint8Array[]>();
+  const slices = new Map<FetchedPartition, LogSlice>();
   let bytesLeft = Math.min(maxBytes, broker.config.fetchMaxBytes);
   let isFirst = true;
   for (const entry of wanted) {
@@ -157,7 +162,7 @@ async function readInTurn(
       const answer = found(entry, partition, slice);
       answers.push(answer);
       if (slice !== undefined && slice.sizeBytes > 0) {
-        chunks.set(answer, slice.chunks);
+        slices.set(answer, slice);
         bytesLeft -= slice.sizeBytes;
         isFirst = false;
       }
@@ -166,7 +171,7 @@ async function readInTurn(
       answers.push(refuse(entry, name, message));
     }
   }
-  return { answers, chunks };
+  return { answers, slices };
 }
 
 /** What a pass reads counts as waiting answers until it ends; from then on its connection counts what it sends. */
@@ -207,9 +212,9 @@ class BudgetedRead {
 
 function inOrder(
   answers: readonly FetchedPartition[],
-  chunks: ReadPass["chunks"],
+  slices: ReadPass["slices"],
 ): readonly Uint8Array[] {
-  return answers.flatMap((answer) => chunks.get(answer) ?? []);
+  return answers.flatMap((answer) => slices.get(answer)?.chunks ?? []);
 }
 
 function found(

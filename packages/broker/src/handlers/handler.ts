@@ -69,6 +69,8 @@ export interface Answer<N extends ApiName> {
   readonly body: ResponseOf<N>;
   /** Sent as they are, without copying. */
   readonly records?: readonly Uint8Array[];
+  /** To be called once, when nobody looks at `records` any more: they were sent, or never will be. */
+  readonly release?: (() => void) | undefined;
 }
 
 export type Handler<N extends ApiName> = (
