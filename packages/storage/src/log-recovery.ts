@@ -145,7 +145,7 @@ async function recoverSegments(
   let damage = missingStart(options, bases);
   for (const [index, base] of bases.slice(0, -1).entries()) {
     const endOffset = bases[index + 1] ?? 0;
-    const sealed = await recoverSealed(place(base), { endOffset, indexIntervalBytes });
+    const sealed = await recoverSealed(place(base), { endOffset, epochs, indexIntervalBytes });
     segments.push(sealed.segment);
     damage ??= sealed.damage;
   }

@@ -19,10 +19,17 @@ export interface SealedRecovery {
   readonly damage: string | undefined;
 }
 
-/** @param endOffset the next segment's base offset: where this one must end */
+export interface SealedRecoveryOptions {
+  /** The next segment's base offset: where this one must end. */
+  readonly endOffset: number;
+  /** What the checkpoint file says; undefined when it is lost. */
+  readonly epochs: LeaderEpochs | undefined;
+  readonly indexIntervalBytes: number;
+}
+
 export async function recoverSealed(
   place: IndexPlace,
-  options: { readonly endOffset: number; readonly indexIntervalBytes: number },
+  options: SealedRecoveryOptions,
 ): Promise<SealedRecovery> {
   const path = `${place.directory}/${segmentFileName(place.baseOffset, LOG_SUFFIX)}`;
   const { size } = await place.fileSystem.status(path);
@@ -37,7 +44,7 @@ export async function recoverSealed(
       file,
       from: 0,
       to: size,
-      sequence: new BatchSequence(place.baseOffset),
+      sequence: new BatchSequence(place.baseOffset, options.epochs),
       visit: ({ header }) => {
         indexes.add(header, options.indexIntervalBytes);
         return undefined;
@@ -60,7 +67,13 @@ export async function recoverSealed(
     };
     const runs = isWhole
       ? undefined
-      : await allRuns(place, { file, size, indexes, position: end.position });
+      : await allRuns(place, {
+          file,
+          size,
+          indexes,
+          position: end.position,
+          epochs: options.epochs,
+        });
     return { segment: new Segment({ ...place, summary, runs }), damage };
   } finally {
     await file.close();
@@ -96,7 +109,8 @@ export async function recoverActive(
     if (trusted.damage !== undefined) {
       // What is behind the damage may have been acknowledged: it stays part of the log, and can be read.
       const position = indexes.logBytes;
-      const runs = await allRuns(place, { file, size, indexes, position });
+      const { epochs } = options;
+      const runs = await allRuns(place, { file, size, indexes, position, epochs });
       await writeAgain(file, { from: position, to: size, size });
       const damage = `${path}: ${trusted.damage}`;
       const segment = damagedSegment(place, { indexes, size, runs });
@@ -114,7 +128,9 @@ export async function recoverActive(
         return undefined;
       },
     });
-    const behind = await behindDamage(place, { file, size, indexes, problem: end.problem });
+    const { epochs } = options;
+    const { problem } = end;
+    const behind = await behindDamage(place, { file, size, indexes, problem, epochs });
     const to = behind === undefined ? end.position : size;
     await writeAgain(file, { from, to, size });
     const stored = await readIndexState(place);
@@ -152,9 +168,10 @@ async function behindDamage(
     readonly size: number;
     readonly indexes: SegmentIndexes;
     readonly problem: string | undefined;
+    readonly epochs: LeaderEpochs | undefined;
   },
 ): Promise<readonly UndamagedRun[] | undefined> {
-  const { file, size, indexes, problem } = scanned;
+  const { file, size, indexes, problem, epochs } = scanned;
   const position = indexes.logBytes;
   return problem === undefined
     ? undefined
@@ -164,6 +181,7 @@ async function behindDamage(
         position,
         size,
         expectedOffset: indexes.endOffset,
+        epochs,
       });
 }
 
@@ -175,6 +193,7 @@ async function allRuns(
     readonly size: number;
     readonly indexes: SegmentIndexes;
     readonly position: number;
+    readonly epochs: LeaderEpochs | undefined;
   },
 ): Promise<UndamagedRun[]> {
   const { indexes, ...place } = damaged;
@@ -265,7 +284,7 @@ async function walkToRecoveryPoint(
     file: walk.file,
     from: indexes.logBytes,
     to: walk.size,
-    sequence: new BatchSequence(indexes.endOffset),
+    sequence: new BatchSequence(indexes.endOffset, walk.options.epochs),
     visit: ({ header }) => {
       if (header.baseOffset >= recoveryPoint) {
         return false;

@@ -1,15 +1,25 @@
 // What stands behind a bad batch past the recovery point: nothing, or batches that may have been acknowledged. A write
 // that a power cut interrupted leaves sectors that read as zeros; damage to what was synced does not.
 
-import { isBatchCrcValid, isMillraceError, readBatchHeader } from "@millrace/protocol";
+import {
+  type BatchHeader,
+  isBatchCrcValid,
+  isMillraceError,
+  readBatchHeader,
+} from "@millrace/protocol";
 import type { Compute, FileHandle } from "@millrace/runtime";
 import { scanBatches } from "./batch-scanner.js";
 import { BatchSequence } from "./core/batch-sequence.js";
+import type { LeaderEpochs } from "./core/leader-epochs.js";
+import { isSingleBitError } from "./core/single-bit-error.js";
 import { CHUNK_BYTES, readFully } from "./files.js";
 
 /** The unit in which disks write. */
 const SECTOR_BYTES = 512;
 const MAGIC_AT = 16;
+/** The CRC covers what lies behind it. */
+const CRC_AT = 17;
+const CRC_BYTES = 4;
 const HEADER_BYTES = 61;
 const OFFSET_BYTES = 8;
 /** Every batch has something else than zeros in its base offset or its size, which end here. */
@@ -23,6 +33,8 @@ export interface BadBatch {
   readonly size: number;
   /** The base offset that belongs there. */
   readonly expectedOffset: number;
+  /** What the checkpoint file says: a batch of another epoch is no undamaged one. */
+  readonly epochs?: LeaderEpochs | undefined;
 }
 
 /** Undamaged batches, back to back. */
@@ -42,20 +54,22 @@ export interface UndamagedRun {
 export async function runsBehindBadBatch(
   bad: BadBatch,
 ): Promise<readonly UndamagedRun[] | undefined> {
-  const first = await findBatch(bad, bad.position + 1);
-  return first === undefined || (await hasLostSector(bad, first.position))
-    ? undefined
-    : await runsBehind(bad);
+  const first = await nextBatch(bad);
+  if (first === undefined) {
+    return undefined;
+  }
+  const isLost =
+    (await hasLostSector(bad, first.position)) && !(await isBitRot(bad, first.position));
+  return isLost ? undefined : await runsBehind(bad);
 }
 
 /** All that is undamaged behind the bad batch, in order. */
 export async function runsBehind(bad: BadBatch): Promise<UndamagedRun[]> {
   const runs: UndamagedRun[] = [];
-  let { expectedOffset } = bad;
-  let found = await findBatch(bad, bad.position + 1);
+  let found = await nextBatch(bad);
   while (found !== undefined) {
     const { baseOffset, position: from } = found;
-    const sequence = new BatchSequence(baseOffset);
+    const sequence = new BatchSequence(baseOffset, bad.epochs);
     const { position: to } = await scanBatches({
       file: bad.file,
       from,
@@ -66,11 +80,25 @@ export async function runsBehind(bad: BadBatch): Promise<UndamagedRun[]> {
     });
     if (to > from) {
       runs.push({ from, to, baseOffset, endOffset: sequence.nextOffset });
-      expectedOffset = sequence.nextOffset;
     }
-    found = await findBatch({ ...bad, expectedOffset: expectedOffset - 1 }, Math.max(to, from + 1));
+    found = await nextBatch({ ...bad, position: to, expectedOffset: sequence.nextOffset });
   }
   return runs;
+}
+
+/**
+ * The first undamaged batch behind the bad one. Where the bad batch's own size leads to its successor, that is it: its
+ * records may hold what looks like batches. Else every byte may be the first of one.
+ */
+async function nextBatch(bad: BadBatch): Promise<FoundBatch | undefined> {
+  const { file, position, expectedOffset } = bad;
+  const header = await headerAt(file, position);
+  const successor =
+    header === undefined ? undefined : await batchAt(bad, position + header.sizeBytes);
+  return header !== undefined &&
+    successor?.baseOffset === expectedOffset + header.lastOffsetDelta + 1
+    ? successor
+    : await findBatch(bad, position + 1);
 }
 
 export interface FoundBatch {
@@ -86,8 +114,10 @@ export async function findBatch(bad: BadBatch, from: number): Promise<FoundBatch
     const length = Math.min(CHUNK_BYTES + HEADER_BYTES - 1, size - start);
     const bytes = await readFully(file, start, length);
     for (let at = 0; bytes !== undefined && at + HEADER_BYTES <= length; at++) {
-      if (bytes[at + MAGIC_AT] === 2) {
-        const found = await batchAt(bad, { bytes, at, position: start + at });
+      const isCandidate =
+        bytes[at + MAGIC_AT] === 2 && isPlausible(bad, { bytes, at, position: start + at });
+      if (isCandidate) {
+        const found = await batchAt(bad, start + at);
         if (found !== undefined) {
           return found;
         }
@@ -97,33 +127,67 @@ export async function findBatch(bad: BadBatch, from: number): Promise<FoundBatch
   return undefined;
 }
 
-async function batchAt(
+/** A look at what rules nearly everything out, without a read. */
+function isPlausible(
   bad: BadBatch,
   place: { readonly bytes: Uint8Array; readonly at: number; readonly position: number },
-): Promise<FoundBatch | undefined> {
+): boolean {
   const { bytes, at, position } = place;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const sizeBytes = view.getInt32(at + OFFSET_BYTES) + OFFSET_AND_SIZE_BYTES;
   const baseOffset = view.getUint32(at) * 2 ** 32 + view.getUint32(at + 4);
-  const isPlausible =
+  return (
     sizeBytes >= HEADER_BYTES &&
     sizeBytes <= bad.size - position &&
     baseOffset > bad.expectedOffset &&
-    baseOffset - bad.expectedOffset < 2 ** 31;
-  const batch = isPlausible ? await readFully(bad.file, position, sizeBytes) : undefined;
-  return batch !== undefined && isWhole(batch, bad.compute) ? { position, baseOffset } : undefined;
+    baseOffset - bad.expectedOffset < 2 ** 31
+  );
 }
 
-function isWhole(batch: Uint8Array, compute: Pick<Compute, "crc32c">): boolean {
+async function batchAt(bad: BadBatch, position: number): Promise<FoundBatch | undefined> {
+  const { file, size, compute, epochs, expectedOffset } = bad;
+  const header = await headerAt(file, position);
+  const isNext =
+    header !== undefined &&
+    header.sizeBytes <= size - position &&
+    header.baseOffset > expectedOffset &&
+    new BatchSequence(header.baseOffset, epochs).problemWith(header) === undefined;
+  const batch = isNext ? await readFully(file, position, header.sizeBytes) : undefined;
+  return batch !== undefined && isBatchCrcValid(batch, 0, compute)
+    ? { position, baseOffset: header?.baseOffset ?? 0 }
+    : undefined;
+}
+
+async function headerAt(file: FileHandle, position: number): Promise<BatchHeader | undefined> {
+  const bytes = await readFully(file, position, HEADER_BYTES);
+  return bytes === undefined ? undefined : tryReadHeader(bytes);
+}
+
+function tryReadHeader(bytes: Uint8Array): BatchHeader | undefined {
   try {
-    readBatchHeader(batch);
-    return isBatchCrcValid(batch, 0, compute);
+    return readBatchHeader(bytes);
   } catch (error) {
     if (isMillraceError(error)) {
-      return false;
+      return undefined;
     }
     throw error;
   }
+}
+
+/**
+ * Whether the bad batch, which ends at `end`, is as it was written but for one bit, or for what its CRC does not cover.
+ * Then it was on the disk once, and sectors of zeros are what it holds.
+ */
+async function isBitRot({ file, position, compute }: BadBatch, end: number): Promise<boolean> {
+  const bytes =
+    end - position < HEADER_BYTES ? undefined : await readFully(file, position, end - position);
+  if (bytes === undefined) {
+    return false;
+  }
+  const covered = bytes.subarray(CRC_AT + CRC_BYTES);
+  const claimed = new DataView(bytes.buffer, bytes.byteOffset + CRC_AT, CRC_BYTES).getUint32(0);
+  const actual = compute.crc32c(covered);
+  return actual === claimed || isSingleBitError(actual, claimed, covered.length);
 }
 
 /** Whether some sector between the bad batch's first byte and `end` never got what was written to it. */

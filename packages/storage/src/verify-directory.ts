@@ -169,7 +169,8 @@ class LogVerifier {
       if (end.problem !== undefined) {
         const { position } = end;
         const expectedOffset = sequence.nextOffset;
-        const bad = { file, compute: this.#compute, position, size, expectedOffset };
+        const { epochs } = options;
+        const bad = { file, compute: this.#compute, position, size, expectedOffset, epochs };
         const isDamage =
           isSealed ||
           expectedOffset < options.recoveryPoint ||

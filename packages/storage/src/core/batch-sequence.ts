@@ -32,10 +32,23 @@ export class BatchSequence {
     if (header.leaderEpoch < this.#lastEpoch) {
       return `its leader epoch ${header.leaderEpoch} is below its predecessor's ${this.#lastEpoch}`;
     }
-    // -1: the offset lies before the first entry, whose start moves with the log start.
     const recorded = this.#epochs?.epochAt(header.baseOffset) ?? -1;
-    return recorded >= 0 && recorded !== header.leaderEpoch
-      ? `its leader epoch is ${header.leaderEpoch}, the checkpoint says ${recorded}`
+    if (recorded < 0) {
+      return this.#problemAcrossStart(header);
+    }
+    return recorded === header.leaderEpoch
+      ? undefined
+      : `its leader epoch is ${header.leaderEpoch}, the checkpoint says ${recorded}`;
+  }
+
+  /**
+   * The first entry's start moves with the log start, into a batch sometimes: what is recorded of such a batch's end is
+   * the most that its epoch can be (a placeholder for lost records may span several).
+   */
+  #problemAcrossStart(header: SequencedHeader): string | undefined {
+    const latest = this.#epochs?.epochAt(header.lastOffset) ?? -1;
+    return latest >= 0 && header.leaderEpoch > latest
+      ? `its leader epoch is ${header.leaderEpoch}, the checkpoint says ${latest} at most`
       : undefined;
   }
 
