@@ -88,6 +88,7 @@ async function assemble(options: StartNodeOptions, closings: Closing[]): Promise
     logs,
     nodeId: config.nodeId,
     policy: topicPolicy(config),
+    maxRecordBytesBetweenSnapshots: config.broker.metadataBytesBetweenSnapshots,
   });
   closings.push(() => controller.close());
   const broker = await Broker.start({
@@ -135,7 +136,7 @@ function openLogs(options: StartNodeOptions): Promise<LogManager> {
     path: config.dataDirectory,
     nodeId: config.nodeId,
     clusterId: config.clusterId,
-    config: config.storage,
+    config: { reserveBytes: config.broker.reserveBytes, ...config.storage },
     onProgress: ({ recoveredLogs, totalLogs, report }) => {
       const { topic, partition, damage, cutBytes, cutReason } = report;
       const fields = { topic, partition, recoveredLogs, totalLogs };

@@ -105,6 +105,14 @@ export const brokerConfigKeys = {
     { default: 300_000, min: 1 },
     "How often logs are checked for segments that retention lets go.",
   ),
+  "log.reserve.bytes": number(
+    { default: 4 * MIB, min: 0 },
+    "Held back on the disk, so that a full one can still delete (at most an eighth of what is free); records are refused with STORAGE_FULL while there is no room for it. 0: none.",
+  ),
+  "metadata.log.max.record.bytes.between.snapshots": number(
+    { default: 20 * MIB, min: 1 },
+    "After so many bytes of metadata records a snapshot is written, and the log before it goes.",
+  ),
   "controlled.shutdown.timeout.ms": number(
     { default: 10_000, min: 0 },
     "How long a stopping broker waits for requests in flight.",
@@ -152,6 +160,8 @@ export interface BrokerConfig {
   readonly maxFetchSessions: number;
   readonly fetchSessionEvictionMs: number;
   readonly retentionCheckIntervalMs: number;
+  readonly reserveBytes: number;
+  readonly metadataBytesBetweenSnapshots: number;
   readonly shutdownTimeoutMs: number;
   /** Topic entries that apply where a topic sets nothing itself. */
   readonly topicDefaults: Readonly<Record<string, string>>;
@@ -197,6 +207,8 @@ export function parseBrokerConfig(entries: Readonly<Record<string, string>> = {}
     maxFetchSessions: value("max.incremental.fetch.session.cache.slots"),
     fetchSessionEvictionMs: value("min.incremental.fetch.session.eviction.ms"),
     retentionCheckIntervalMs: value("log.retention.check.interval.ms"),
+    reserveBytes: value("log.reserve.bytes"),
+    metadataBytesBetweenSnapshots: value("metadata.log.max.record.bytes.between.snapshots"),
     shutdownTimeoutMs: value("controlled.shutdown.timeout.ms"),
     topicDefaults: Object.freeze(topicDefaults),
     entries: Object.freeze({ ...entries }),

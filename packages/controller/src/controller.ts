@@ -18,14 +18,19 @@ import {
   type CommandResponse,
   commands,
 } from "./commands/index.js";
+import type { TopicName } from "./image-records.js";
 import { emptyImage, type MetadataImage, type MutableMetadataImage } from "./metadata-image.js";
 import type { MetadataRecord } from "./metadata-record.js";
+import { MetadataSnapshots } from "./metadata-snapshots.js";
 import { METADATA_TOPIC, METADATA_TOPIC_ID } from "./metadata-topic.js";
 import { encodeMetadataBatch, replayBatches } from "./replay.js";
 
 /** Bound of one batch of metadata records: one command. */
 const METADATA_BATCH_BYTES_MAX = 16 * 1024 * 1024;
 const REPLAY_READ_BYTES = 1024 * 1024;
+const SNAPSHOT_INTERVAL_BYTES_DEFAULT = 20 * 1024 * 1024;
+/** Small enough that what a snapshot made superfluous goes soon, large enough for any batch. */
+const METADATA_SEGMENT_BYTES = 2 * METADATA_BATCH_BYTES_MAX;
 /** Commands waiting for their turn; further ones are refused. */
 const COMMAND_QUEUE_MAX = 1000;
 /** Changes that need space without freeing any: on a full disk they wait until there is room. */
@@ -33,13 +38,18 @@ const NEEDS_ROOM: ReadonlySet<CommandName> = new Set(["createTopics", "createPar
 /** The term of the only voter, until there are elections. */
 const LEADER_EPOCH = 0;
 
-export type ControllerRuntime = Pick<ServerRuntime, "clock" | "random" | "compute" | "logger">;
+export type ControllerRuntime = Pick<
+  ServerRuntime,
+  "clock" | "random" | "compute" | "logger" | "fileSystem"
+>;
 
 export interface ControllerOptions {
   readonly runtime: ControllerRuntime;
   readonly logs: LogManager;
   readonly nodeId: NodeId;
   readonly policy: TopicPolicy;
+  /** After so many bytes of records the metadata is written as a snapshot. Default 20 MiB. */
+  readonly maxRecordBytesBetweenSnapshots?: number | undefined;
 }
 
 /** Called after records committed and took effect in the image, before the command's response is released. */
@@ -54,6 +64,7 @@ export class Controller {
   private readonly mutableImage: MutableMetadataImage = emptyImage();
   private readonly listeners = new Set<MetadataListener>();
   private readonly removedAtReplay = new Set<string>();
+  private readonly snapshots: MetadataSnapshots;
   /** The end of the chain of commands: one runs at a time, in the order of `submit`. */
   private tail: Promise<unknown> = Promise.resolve();
   private waitingCount = 0;
@@ -67,10 +78,20 @@ export class Controller {
     this.logger = options.runtime.logger.child({ component: "controller" });
     this.policy = options.policy;
     this.log = log;
+    this.snapshots = new MetadataSnapshots({
+      runtime: {
+        fileSystem: options.runtime.fileSystem,
+        compute: options.runtime.compute,
+        logger: this.logger,
+      },
+      log,
+      maxRecordBytesBetweenSnapshots:
+        options.maxRecordBytesBetweenSnapshots ?? SNAPSHOT_INTERVAL_BYTES_DEFAULT,
+    });
   }
 
   /**
-   * Opens the metadata log, creating it at the first start, and replays it.
+   * Opens the metadata log, creating it at the first start, and replays the newest snapshot and what follows it.
    * @throws MillraceError `CORRUPT_MESSAGE` (the log is damaged), `UNSUPPORTED_VERSION` (a newer version wrote it)
    */
   static async open(options: ControllerOptions): Promise<Controller> {
@@ -132,6 +153,7 @@ export class Controller {
   async close(): Promise<void> {
     this.isClosed = true;
     await this.tail;
+    await this.snapshots.close();
     this.listeners.clear();
   }
 
@@ -182,6 +204,7 @@ export class Controller {
     }
     try {
       await this.log.whenFlushed(appended.lastOffset);
+      this.snapshots.topicsRemoved(removedTopics(this.image, records));
       this.replay(batch);
     } catch (error) {
       if (this.log.state === "online" && this.log.logEndOffset <= appended.baseOffset) {
@@ -192,6 +215,13 @@ export class Controller {
       this.brokenBy = error;
       throw error;
     }
+    this.snapshots.count(batch.length);
+    this.snapshots.takeIfDue({
+      image: this.image,
+      endOffset: appended.lastOffset + 1,
+      leaderEpoch: LEADER_EPOCH,
+      timestampMs: nowMs,
+    });
   }
 
   private replay(bytes: Uint8Array): readonly MetadataRecord[] {
@@ -202,9 +232,17 @@ export class Controller {
     return records;
   }
 
+  private replayStored(batches: Uint8Array): void {
+    for (const record of this.replay(batches)) {
+      if (record.kind === "removeTopic") {
+        this.removedAtReplay.add(record.body.topicId);
+      }
+    }
+  }
+
   private async replayAll(): Promise<void> {
     const endOffset = this.log.flushedOffset;
-    let offset = this.log.logStartOffset;
+    let offset = await this.snapshots.load((batches) => this.replayStored(batches));
     while (offset < endOffset) {
       const slice = await this.log.read({
         offset,
@@ -215,11 +253,8 @@ export class Controller {
       if (slice.nextOffset <= offset) {
         throw new MillraceError("CORRUPT_MESSAGE", `the metadata log ends at offset ${offset}`);
       }
-      for (const record of this.replay(joined(slice.chunks))) {
-        if (record.kind === "removeTopic") {
-          this.removedAtReplay.add(record.body.topicId);
-        }
-      }
+      this.replayStored(joined(slice.chunks));
+      this.snapshots.count(slice.sizeBytes);
       offset = slice.nextOffset;
     }
     this.logger.info(
@@ -233,12 +268,21 @@ export class Controller {
   }
 }
 
-/** The metadata log is never shortened by age or size: until there are snapshots, it is the only copy. */
+/** The topics that `records` remove. */
+function removedTopics(image: MetadataImage, records: readonly MetadataRecord[]): TopicName[] {
+  return records
+    .filter((record) => record.kind === "removeTopic")
+    .map(({ body }) => image.topicsById.get(body.topicId))
+    .filter((topic) => topic !== undefined);
+}
+
+/** The metadata log is never shortened by age or size: what a snapshot does not hold is here alone. */
 function metadataLogConfig(): ReturnType<typeof parseLogConfig> {
   return parseLogConfig({
     "retention.ms": "-1",
     "retention.bytes": "-1",
     "max.message.bytes": String(METADATA_BATCH_BYTES_MAX),
+    "segment.bytes": String(METADATA_SEGMENT_BYTES),
     flush: "sync",
   });
 }

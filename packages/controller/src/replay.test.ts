@@ -5,6 +5,7 @@ import { describe, expect, it } from "vitest";
 import { applyRecord } from "./apply.js";
 import type { CommandContext } from "./commands/command.js";
 import { commands } from "./commands/index.js";
+import { freezeImage, imageRecords } from "./image-records.js";
 import { emptyImage } from "./metadata-image.js";
 import {
   decodeMetadataRecord,
@@ -130,6 +131,40 @@ describe("the metadata log", () => {
         const bytes = Buffer.concat(log);
         replayBatches(replayed, new Uint8Array(bytes), nodeCompute);
         expect(replayed).toEqual(live);
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  it("written as a snapshot gives the image of that moment, whatever happens while it is written", () => {
+    fc.assert(
+      fc.property(fc.array(command, { maxLength: 25 }), fc.nat(25), (list, at) => {
+        const image = emptyImage();
+        const given = context();
+        let frozen = freezeImage(image);
+        let expected = structuredClone(image);
+        for (const [index, { command: commandName, request }] of [first, ...list].entries()) {
+          if (index === at) {
+            frozen = freezeImage(image);
+            expected = structuredClone(image);
+          }
+          const handler = commands[commandName] as (...all: unknown[]) => {
+            records?: MetadataRecord[];
+          };
+          for (const record of handler(image, request, given).records ?? []) {
+            applyRecord(image, record);
+          }
+        }
+        const removed = names.map((topic, index) => ({
+          name: topic,
+          topicId: `00000000-0000-4000-8001-00000000000${index}`,
+          isInternal: false,
+        }));
+        const restored = emptyImage();
+        for (const record of imageRecords(frozen, removed)) {
+          applyRecord(restored, decodeMetadataRecord(encodeMetadataRecord(record)));
+        }
+        expect(restored).toEqual(expected);
       }),
       { numRuns: 200 },
     );
