@@ -17,14 +17,13 @@ import { recoverFoundLog } from "./found-log.js";
 import { IndexCache } from "./index-cache.js";
 import { Log } from "./log.js";
 import type { LogConfig } from "./log-config.js";
-import type { LogServices, ReadingServices } from "./log-parts.js";
+import type { LogServices } from "./log-parts.js";
 import { type LogEnvironment, recoverLog } from "./log-recovery.js";
 import type { LogId, RecoveryProgress, RecoveryReport, StorageFailure } from "./log-types.js";
 import { OffsetCheckpointer } from "./offset-checkpointer.js";
 import { assertOwnDirectory } from "./own-directory.js";
 import { adoptLog, storeTopicId } from "./partition-identity.js";
-import { ReadAhead } from "./read-ahead.js";
-import { ReadBuffers } from "./read-buffers.js";
+import { createReading, type ReadingServices } from "./read-ahead.js";
 import { Removals } from "./removals.js";
 import { SpaceReserve } from "./space-reserve.js";
 import {
@@ -99,17 +98,11 @@ export class LogManager {
       logs: () => this.#logs.values(),
       beforeStore: () => this.#storeHints(),
     });
-    const readBuffers = new ReadBuffers(storage.readBufferBytes);
-    const readAhead = new ReadAhead({
-      clock: runtime.clock,
-      buffers: readBuffers,
-      maxBytes: storage.readAheadBytes,
-    });
     const indexCache = new IndexCache(storage.indexCacheBytes);
     this.#environment = {
       runtime,
       storage,
-      services: this.#services(indexCache, { readBuffers, readAhead }),
+      services: this.#services(indexCache, createReading(runtime.clock, storage)),
       tailCache: new TailCache(storage.tailCacheBytes),
       createProducerState: options.createProducerState ?? (() => new ProducerState()),
     };
@@ -136,6 +129,11 @@ export class LogManager {
       await directory.release();
       throw error;
     }
+  }
+
+  /** @internal What reads from files share. */
+  get reading(): ReadingServices {
+    return this.#environment.services;
   }
 
   get path(): string {

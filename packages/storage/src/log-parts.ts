@@ -6,19 +6,11 @@ import type { OffsetMarks } from "./core/offset-marks.js";
 import type { ProducerState } from "./core/producer-state.js";
 import type { LogConfig } from "./log-config.js";
 import type { LogId, StorageFailure } from "./log-types.js";
-import type { ReadAhead } from "./read-ahead.js";
-import type { ReadBuffers } from "./read-buffers.js";
+import type { ReadingServices } from "./read-ahead.js";
 import type { Segment } from "./segment.js";
 import type { IndexPlace } from "./segment-indexes.js";
 import type { StorageConfig, StorageRuntime } from "./storage-config.js";
 import type { LogTail } from "./tail-cache.js";
-
-/** What reads from files share, over all logs. */
-export interface ReadingServices {
-  readonly readBuffers: ReadBuffers;
-  /** For readers that go through a log in order. */
-  readonly readAhead: ReadAhead;
-}
 
 /** What a data directory does for its logs. */
 export interface LogServices extends ReadingServices {

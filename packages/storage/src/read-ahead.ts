@@ -3,8 +3,9 @@
 // while. Knows positions, not batches: who takes the bytes verifies them as if they had just been read.
 
 import type { Clock } from "@millrace/runtime";
-import type { ReadBuffer, ReadBuffers } from "./read-buffers.js";
+import { type ReadBuffer, ReadBuffers } from "./read-buffers.js";
 import type { Segment } from "./segment.js";
+import type { StorageConfig } from "./storage-config.js";
 
 /** Reads under way at once: the others of the platform's pool are for readers that wait, and for syncs. */
 const READS_AT_ONCE_MAX = 2;
@@ -29,6 +30,24 @@ interface Held {
   readonly startedMs: number;
   readonly reading: Promise<ReadBuffer | undefined>;
   readonly ahead: AheadRead;
+}
+
+/** What reads from files share, over all logs. */
+export interface ReadingServices {
+  readonly readBuffers: ReadBuffers;
+  /** For readers that go through a log in order. */
+  readonly readAhead: ReadAhead;
+}
+
+export function createReading(
+  clock: ReadAheadOptions["clock"],
+  { readBufferBytes, readAheadBytes }: StorageConfig,
+): ReadingServices {
+  const readBuffers = new ReadBuffers(readBufferBytes);
+  return {
+    readBuffers,
+    readAhead: new ReadAhead({ clock, buffers: readBuffers, maxBytes: readAheadBytes }),
+  };
 }
 
 export interface ReadAheadOptions {

@@ -4,7 +4,7 @@ import { Controller } from "@millrace/controller";
 import { batchHeaders, RecordBatchBuilder, type RequestOf } from "@millrace/protocol";
 import type { Logger, ServerRuntime } from "@millrace/runtime";
 import { Simulation } from "@millrace/runtime/sim";
-import { LogManager } from "@millrace/storage";
+import { LogManager, type StorageConfig } from "@millrace/storage";
 import { Broker } from "../broker.js";
 import { parseBrokerConfig } from "../broker-config.js";
 import { BrokerListener } from "../listener.js";
@@ -20,6 +20,12 @@ export interface RunningBroker {
   stop(): Promise<void>;
 }
 
+export interface StartOptions {
+  readonly storage?: Partial<StorageConfig>;
+  /** A runtime that behaves differently: what a planted bug looks like from outside. */
+  readonly change?: (runtime: ServerRuntime) => ServerRuntime;
+}
+
 export class World {
   readonly simulation: Simulation;
   readonly clientRuntime: ServerRuntime;
@@ -30,8 +36,12 @@ export class World {
     this.clientRuntime = this.simulation.node("client").runtime();
   }
 
-  async start(config: Record<string, string> = {}): Promise<RunningBroker> {
-    const runtime = this.simulation.node("broker").runtime({ logger: this.recordingLogger({}) });
+  async start(
+    config: Record<string, string> = {},
+    { storage = {}, change = (runtime) => runtime }: StartOptions = {},
+  ): Promise<RunningBroker> {
+    const node = this.simulation.node("broker");
+    const runtime = change(node.runtime({ logger: this.recordingLogger({}) }));
     const broker = parseBrokerConfig(config);
     const listener = await BrokerListener.open({
       runtime,
@@ -44,7 +54,7 @@ export class World {
         throw new Error("nobody asks while a test starts");
       },
     });
-    const logs = await LogManager.open({ runtime, path: "/data", nodeId: 0 });
+    const logs = await LogManager.open({ runtime, path: "/data", nodeId: 0, config: storage });
     const controller = await Controller.open({
       runtime,
       logs,
@@ -87,10 +97,11 @@ export class World {
   static run(
     body: (all: { world: World; running: RunningBroker; client: WireClient }) => Promise<void>,
     config: Record<string, string> = {},
+    options: StartOptions = {},
   ): Promise<void> {
     const world = new World();
     return world.simulation.run(async () => {
-      const running = await world.start(config);
+      const running = await world.start(config, options);
       await body({ world, running, client: await world.client() });
       await running.stop();
     });
