@@ -1,7 +1,9 @@
 // Where a log's producer snapshots are kept: two, the newest and the one before. Written when the log rolls, when it
 // closes, and after every 64 MiB, so that a start replays little. Failing to write one is no fault: the log has it all.
+// Beside each that holds a producer stands the same in Kafka's format, for Kafka's tools; nothing here reads it.
 
 import type { Compute, FileSystem } from "@millrace/runtime";
+import { encodeKafkaProducerSnapshot } from "./core/kafka-producer-snapshot.js";
 import {
   decodeProducerSnapshot,
   encodeProducerSnapshot,
@@ -9,6 +11,7 @@ import {
 } from "./core/producer-snapshot.js";
 import type { ProducerState } from "./core/producer-state.js";
 import {
+  KAFKA_SNAPSHOT_SUFFIX,
   PRODUCER_SNAPSHOT_SUFFIX,
   parseSegmentFileName,
   segmentFileName,
@@ -38,6 +41,13 @@ export async function storeProducerSnapshot(
     name: segmentFileName(offset, PRODUCER_SNAPSHOT_SUFFIX),
     content: encodeProducerSnapshot(snapshot, place.compute),
   });
+  if (producers.size > 0) {
+    await replaceFile(fileSystem, {
+      directory,
+      name: segmentFileName(offset, KAFKA_SNAPSHOT_SUFFIX),
+      content: encodeKafkaProducerSnapshot(snapshot, place.compute),
+    });
+  }
   const offsets = await listSnapshots(place);
   for (const old of offsets.slice(0, -SNAPSHOTS_KEPT)) {
     await removeSnapshot(place, old);
@@ -84,8 +94,14 @@ async function listSnapshots(place: SnapshotPlace): Promise<number[]> {
     .sort((left, right) => left - right);
 }
 
+/** Ours last: as long as it is there, a removal that a crash cut short is found again. */
 async function removeSnapshot(place: SnapshotPlace, offset: number): Promise<void> {
-  await removeIfPresent(place.fileSystem, path(place, offset));
+  const { fileSystem, directory } = place;
+  await removeIfPresent(
+    fileSystem,
+    `${directory}/${segmentFileName(offset, KAFKA_SNAPSHOT_SUFFIX)}`,
+  );
+  await removeIfPresent(fileSystem, path(place, offset));
 }
 
 function path(place: SnapshotPlace, offset: number): string {

@@ -10,6 +10,8 @@ export const OFFSET_INDEX_SUFFIX = ".index";
 export const TIME_INDEX_SUFFIX = ".timeindex";
 /** Millrace's own: see producer-snapshot.ts. */
 export const PRODUCER_SNAPSHOT_SUFFIX = ".producer-state";
+/** Kafka's: see kafka-producer-snapshot.ts. */
+export const KAFKA_SNAPSHOT_SUFFIX = ".snapshot";
 /** Added to a file that is no longer part of the log and waits for its last reader. */
 export const DELETED_SUFFIX = ".deleted";
 /** Added to a file that is being written and becomes real by a rename. */
