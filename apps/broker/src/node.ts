@@ -136,7 +136,11 @@ function openLogs(options: StartNodeOptions): Promise<LogManager> {
     path: config.dataDirectory,
     nodeId: config.nodeId,
     clusterId: config.clusterId,
-    config: { reserveBytes: config.broker.reserveBytes, ...config.storage },
+    config: {
+      reserveBytes: config.broker.reserveBytes,
+      scrubBytesPerSecond: config.broker.scrubBytesPerSecond,
+      ...config.storage,
+    },
     onProgress: ({ recoveredLogs, totalLogs, report }) => {
       const { topic, partition, damage, cutBytes, cutReason } = report;
       const fields = { topic, partition, recoveredLogs, totalLogs };

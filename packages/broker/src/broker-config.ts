@@ -109,6 +109,10 @@ export const brokerConfigKeys = {
     { default: 4 * MIB, min: 0 },
     "Held back on the disk, so that a full one can still delete (at most an eighth of what is free); records are refused with STORAGE_FULL while there is no room for it. 0: none.",
   ),
+  "log.scrub.bytes.per.second": number(
+    { default: MIB, min: 0 },
+    "Sealed segments are verified in the background at this rate: damage is found, told and quarantined before somebody needs the records. 0: not at all.",
+  ),
   "metadata.log.max.record.bytes.between.snapshots": number(
     { default: 20 * MIB, min: 1 },
     "After so many bytes of metadata records a snapshot is written, and the log before it goes.",
@@ -161,6 +165,7 @@ export interface BrokerConfig {
   readonly fetchSessionEvictionMs: number;
   readonly retentionCheckIntervalMs: number;
   readonly reserveBytes: number;
+  readonly scrubBytesPerSecond: number;
   readonly metadataBytesBetweenSnapshots: number;
   readonly shutdownTimeoutMs: number;
   /** Topic entries that apply where a topic sets nothing itself. */
@@ -208,6 +213,7 @@ export function parseBrokerConfig(entries: Readonly<Record<string, string>> = {}
     fetchSessionEvictionMs: value("min.incremental.fetch.session.eviction.ms"),
     retentionCheckIntervalMs: value("log.retention.check.interval.ms"),
     reserveBytes: value("log.reserve.bytes"),
+    scrubBytesPerSecond: value("log.scrub.bytes.per.second"),
     metadataBytesBetweenSnapshots: value("metadata.log.max.record.bytes.between.snapshots"),
     shutdownTimeoutMs: value("controlled.shutdown.timeout.ms"),
     topicDefaults: Object.freeze(topicDefaults),

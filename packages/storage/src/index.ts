@@ -37,7 +37,8 @@ export {
   topicConfigKeys,
   topicConfigProblem,
 } from "./log-config.js";
-export { LogManager, type LogManagerOptions } from "./log-manager.js";
+export { LogManager } from "./log-manager.js";
+export type { LogManagerOptions } from "./log-manager-options.js";
 export type {
   Appended,
   AppendOptions,
@@ -62,6 +63,8 @@ export {
 export { StateSnapshotReader } from "./state-snapshot-reader.js";
 export type { SnapshotRecord } from "./state-snapshot-writer.js";
 export { StateSnapshots, type StateSnapshotsOptions } from "./state-snapshots.js";
+export type { ScrubTotals } from "./scrubber.js";
+export type { ScrubPlace, ScrubStep } from "./segment-scrub.js";
 export {
   type StorageConfig,
   type StorageRuntime,

@@ -17,14 +17,16 @@ import { recoverFoundLog } from "./found-log.js";
 import { IndexCache } from "./index-cache.js";
 import { Log } from "./log.js";
 import type { LogConfig } from "./log-config.js";
+import type { LogManagerOptions } from "./log-manager-options.js";
 import type { LogServices } from "./log-parts.js";
 import { type LogEnvironment, recoverLog } from "./log-recovery.js";
-import type { LogId, RecoveryProgress, RecoveryReport, StorageFailure } from "./log-types.js";
+import type { LogId, RecoveryReport, StorageFailure } from "./log-types.js";
 import { OffsetCheckpointer } from "./offset-checkpointer.js";
 import { assertOwnDirectory } from "./own-directory.js";
 import { adoptLog, storeTopicId } from "./partition-identity.js";
 import { createReading, type ReadingServices } from "./read-ahead.js";
 import { Removals } from "./removals.js";
+import { Scrubber, type ScrubTotals } from "./scrubber.js";
 import { SpaceReserve } from "./space-reserve.js";
 import {
   type StorageConfig,
@@ -35,18 +37,6 @@ import { TailCache } from "./tail-cache.js";
 
 /** Logs closed or checkpointed at the same time. */
 const LOGS_AT_ONCE_MAX = 16;
-
-export interface LogManagerOptions {
-  readonly runtime: StorageRuntime;
-  readonly path: string;
-  readonly nodeId: number;
-  /** Checked against the directory's; on the first start taken, or generated when absent. */
-  readonly clusterId?: string | undefined;
-  readonly config?: Partial<StorageConfig> | undefined;
-  readonly onProgress?: ((progress: RecoveryProgress) => void) | undefined;
-  /** Makes the producer state of a log. Default: `ProducerState`. */
-  readonly createProducerState?: (() => ProducerState) | undefined;
-}
 
 export class LogManager {
   readonly wasCleanShutdown: boolean;
@@ -60,6 +50,7 @@ export class LogManager {
   readonly #checkpointer: OffsetCheckpointer;
   readonly #removals: Removals;
   readonly #reserve: SpaceReserve;
+  readonly #scrubber: Scrubber;
   readonly #logs = new Map<string, Log>();
   readonly #creating = new Map<string, Promise<Log>>();
   /** What the directories of logs are renamed to whose removal began; it failed for those that stay here. */
@@ -91,14 +82,16 @@ export class LogManager {
       clock: runtime.clock,
       roundsAtOnceMax: storage.syncsAtOnceMax,
     });
+    const logs = (): Iterable<Log> => this.#logs.values();
     this.#checkpointer = new OffsetCheckpointer({
       runtime,
       storage,
       directory,
-      logs: () => this.#logs.values(),
+      logs,
       beforeStore: () => this.#storeHints(),
     });
     const indexCache = new IndexCache(storage.indexCacheBytes);
+    this.#scrubber = new Scrubber({ runtime, storage, path, logs });
     this.#environment = {
       runtime,
       storage,
@@ -120,6 +113,7 @@ export class LogManager {
       const manager = new LogManager(options, directory, wasClean);
       try {
         await manager.#recover(options.onProgress);
+        manager.#scrubber.start();
       } catch (error) {
         await manager.#reserve.stop();
         throw error;
@@ -150,6 +144,11 @@ export class LogManager {
 
   get directoryId(): string {
     return this.#directory.directoryId;
+  }
+
+  /** What the background verification has done since the start. */
+  get scrubTotals(): ScrubTotals {
+    return this.#scrubber.totals;
   }
 
   logs(): Iterable<Log> {
@@ -225,6 +224,7 @@ export class LogManager {
   async #close(): Promise<void> {
     await Promise.allSettled(this.#creating.values());
     this.#checkpointer.stop();
+    await this.#scrubber.stop();
     try {
       const logs = [...this.#logs.values()];
       await forEachBounded(logs, LOGS_AT_ONCE_MAX, (log) => log.close());
@@ -372,6 +372,7 @@ export class LogManager {
     }
     this.#failure = failure;
     this.#checkpointer.stop();
+    void this.#scrubber.stop();
     this.#runtime.logger.fatal({ path: failure.path, error: failure.cause }, failure.message);
     for (const log of this.#logs.values()) {
       log.abandon(failure.message);

@@ -3,9 +3,9 @@
 
 import { isMillraceError, MillraceError } from "@millrace/protocol";
 import { CHUNK_BYTES } from "./files.js";
-import { activeSegment, type LogParts, logName, segmentAt } from "./log-parts.js";
+import type { LogDamage } from "./log-damage.js";
+import { activeSegment, type LogParts, segmentAt } from "./log-parts.js";
 import type { LogSlice, ReadOptions, TimestampOffset } from "./log-types.js";
-import { storeQuarantine } from "./quarantine-marker.js";
 import type { AheadRead } from "./read-ahead.js";
 import type { Segment } from "./segment.js";
 import { readSegment, SegmentDamage, type SegmentReadOptions } from "./segment-reader.js";
@@ -32,11 +32,13 @@ type Start = Pick<
 
 export class LogReader {
   readonly #log: LogParts;
+  readonly #damage: LogDamage;
   /** By the offset a sequential reader asks for next. */
   readonly #cursors = new Map<number, Cursor>();
 
-  constructor(log: LogParts) {
+  constructor(log: LogParts, damage: LogDamage) {
     this.#log = log;
+    this.#damage = damage;
   }
 
   /** The caller checked the range. Synchronous when the tail holds the offset. */
@@ -107,6 +109,7 @@ export class LogReader {
     const segment = segmentAt(log, options.offset);
     segment.enter();
     try {
+      await this.#damage.mapped(segment);
       const run = this.#runAt(segment, options.offset);
       const start = await this.#startOf(segment, options.offset, run);
       const slice = await readSegment({
@@ -169,14 +172,14 @@ export class LogReader {
       const { position, ahead } = cursor;
       return { from: position, fromOffset: offset, slackBytes: 0, ahead };
     }
-    if (run !== undefined && run.from > 0) {
-      return { from: run.from, fromOffset: run.baseOffset, slackBytes: CHUNK_BYTES };
-    }
     const { segmentBytes, indexIntervalBytes } = this.#log.config;
     const indexes = await segment.indexes(indexIntervalBytes);
     this.#touch(segment);
     const entry = indexes.offsets.lookup(offset);
     const slackBytes = Math.min(indexIntervalBytes, segmentBytes);
+    if (run !== undefined && run.from > (entry?.position ?? 0)) {
+      return { from: run.from, fromOffset: run.baseOffset, slackBytes: CHUNK_BYTES };
+    }
     return entry === undefined
       ? { from: 0, fromOffset: segment.baseOffset, slackBytes }
       : {
@@ -247,31 +250,12 @@ export class LogReader {
       return await read();
     } catch (error) {
       if (error instanceof SegmentDamage) {
-        await this.#quarantine(error);
+        await this.#damage.found(error);
         throw new MillraceError("CORRUPT_MESSAGE", error.message, { cause: error });
       }
       throw isMillraceError(error)
         ? error
         : new MillraceError("KAFKA_STORAGE_ERROR", "the log could not be read", { cause: error });
-    }
-  }
-
-  /** Durably, so that no start puts the log online again as if nothing had been found. */
-  async #quarantine(damage: SegmentDamage): Promise<void> {
-    const { directory, runtime, services } = this.#log;
-    if (this.#log.damage !== undefined) {
-      return;
-    }
-    this.#log.damage = damage.message;
-    runtime.logger.error(
-      { log: logName(this.#log.id), path: damage.path, position: damage.position },
-      `log quarantined: ${damage.message}`,
-    );
-    try {
-      const { fileSystem } = runtime;
-      await services.withReserve(() => storeQuarantine(fileSystem, directory, damage.message));
-    } catch (error) {
-      runtime.logger.error({ directory, error }, "the quarantine ends with the next start");
     }
   }
 

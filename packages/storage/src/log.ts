@@ -9,6 +9,7 @@ import { planEpochTruncation } from "./core/epoch-truncation.js";
 import type { EpochEnd } from "./core/leader-epochs.js";
 import { decideFollowerAppend } from "./follower-append.js";
 import type { LogConfig } from "./log-config.js";
+import { LogDamage } from "./log-damage.js";
 import type { LogParts } from "./log-parts.js";
 import { LogReader } from "./log-reader.js";
 import { startAgainAt, trimBack, trimByRetention, trimFront } from "./log-trimming.js";
@@ -22,6 +23,7 @@ import type {
   TimestampOffset,
 } from "./log-types.js";
 import { LogWriter } from "./log-writer.js";
+import { type ScrubPlace, type ScrubStep, scrubSlice } from "./segment-scrub.js";
 
 /** The id of a log whose `partition.metadata` is lost; the first `createLog` for its partition adopts it. */
 export const NIL_TOPIC_ID = "00000000-0000-0000-0000-000000000000";
@@ -30,6 +32,7 @@ export const NIL_TOPIC_ID = "00000000-0000-0000-0000-000000000000";
 export class Log {
   readonly #parts: LogParts;
   readonly #scheduler: CommitScheduler;
+  readonly #damage: LogDamage;
   readonly #reader: LogReader;
   readonly #writer: LogWriter;
   #topicId: string;
@@ -39,7 +42,8 @@ export class Log {
     this.#parts = parts;
     this.#scheduler = scheduler;
     this.#topicId = parts.id.topicId;
-    this.#reader = new LogReader(parts);
+    this.#damage = new LogDamage(parts);
+    this.#reader = new LogReader(parts, this.#damage);
     this.#writer = new LogWriter(parts);
   }
 
@@ -189,6 +193,11 @@ export class Log {
   /** The first written record with the largest timestamp. */
   maxTimestampOffset(): Promise<TimestampOffset | undefined> {
     return this.#reader.maxTimestampOffset();
+  }
+
+  /** Verifies a slice of the sealed segments; damage quarantines the log. @internal */
+  scrub(place: ScrubPlace | undefined, maxBytes: number): Promise<ScrubStep> {
+    return scrubSlice(this.#parts, { place, maxBytes, damage: this.#damage });
   }
 
   /** Where the largest epoch at or below `epoch` ends, exclusive; -1 when the log cannot know (KIP-279). */

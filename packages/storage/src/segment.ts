@@ -45,6 +45,7 @@ export class Segment {
   #summary: SegmentSummary;
   #indexes: SegmentIndexes | undefined;
   #runs: readonly UndamagedRun[] | undefined;
+  #mappedBytes: number | undefined;
   #loading: Promise<SegmentIndexes> | undefined;
   #file: Promise<FileHandle> | undefined;
   #readers = 0;
@@ -94,6 +95,17 @@ export class Segment {
   /** Undefined when the segment is not known to be damaged. */
   get runs(): readonly UndamagedRun[] | undefined {
     return this.#runs;
+  }
+
+  /** Up to where every batch was verified to find `runs`; undefined when a start took headers' word. */
+  get mappedBytes(): number | undefined {
+    return this.#mappedBytes;
+  }
+
+  /** Damage was found: of the first `mappedBytes` bytes only `runs` can be read. */
+  mapRuns(runs: readonly UndamagedRun[], mappedBytes: number): void {
+    this.#runs = runs;
+    this.#mappedBytes = mappedBytes;
   }
 
   get maxTimestamp(): number {
@@ -198,6 +210,7 @@ export class Segment {
   replaceIndexes(indexes: SegmentIndexes): void {
     this.#isActive = true;
     this.#runs = undefined;
+    this.#mappedBytes = undefined;
     this.#indexes = indexes;
     this.#summary = indexes;
   }
