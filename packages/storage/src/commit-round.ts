@@ -44,7 +44,10 @@ export async function writeRound(log: LogParts): Promise<void> {
   let batches: TailBatch[];
   try {
     await rollIfDue(log);
-    await storeEpochs(log);
+    // While they are stored, batches of yet another epoch may be appended: those would be taken, too.
+    while (log.areEpochsDirty) {
+      await storeEpochs(log);
+    }
     batches = takeRound(log);
     await write(log, batches);
   } catch (error) {
