@@ -23,6 +23,7 @@ export {
   dumpSegment,
   dumpTimeIndex,
 } from "./dump-segment.js";
+export { flushPolicyText } from "./flush-policy.js";
 export { Log } from "./log.js";
 export {
   type BooleanKey,
@@ -60,11 +61,11 @@ export {
   type RepairReport,
   repairLog,
 } from "./repair-log.js";
+export type { ScrubTotals } from "./scrubber.js";
+export type { ScrubPlace, ScrubStep } from "./segment-scrub.js";
 export { StateSnapshotReader } from "./state-snapshot-reader.js";
 export type { SnapshotRecord } from "./state-snapshot-writer.js";
 export { StateSnapshots, type StateSnapshotsOptions } from "./state-snapshots.js";
-export type { ScrubTotals } from "./scrubber.js";
-export type { ScrubPlace, ScrubStep } from "./segment-scrub.js";
 export {
   type StorageConfig,
   type StorageRuntime,

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { flushPolicyText } from "./flush-policy.js";
 import { parseLogConfig, topicConfigKeys, topicConfigProblem } from "./log-config.js";
 
 describe("parseLogConfig", () => {
@@ -24,6 +25,23 @@ describe("parseLogConfig", () => {
 
   it("says that compaction is not supported", () => {
     expect(topicConfigProblem("cleanup.policy", "compact,delete")).toMatch("not supported");
+  });
+
+  it("gives flush.ms and flush.messages a meaning with every flush, and says it in words", () => {
+    const policies: [Record<string, string>, string][] = [
+      [{}, "acknowledged after fsync"],
+      [{ "flush.ms": "1000", "flush.messages": "500" }, "acknowledged after fsync"],
+      [{ flush: "os" }, "acknowledged after write; synced in the background"],
+      [{ flush: "os", "flush.ms": "1000" }, "acknowledged after write; synced every 1,000 ms"],
+      [
+        { flush: "os", "flush.ms": "1000", "flush.messages": "10000" },
+        "acknowledged after write; synced every 1,000 ms or 10,000 records",
+      ],
+      [{ flush: "os", "flush.messages": "1" }, "acknowledged after fsync"],
+    ];
+    for (const [entries, words] of policies) {
+      expect(flushPolicyText(parseLogConfig(entries))).toBe(words);
+    }
   });
 
   it("reads Kafka's for ever as such", () => {

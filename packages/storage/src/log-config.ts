@@ -28,7 +28,7 @@ export interface LogConfig {
   readonly flush: "sync" | "os";
   /** With `flush=os`: sync in the background at most this long after a write. */
   readonly flushMs: number;
-  /** With `flush=os`: sync in the background when this many records are unsynced. */
+  /** With `flush=os`: sync in the background when this many records are unsynced. At least 2 then: 1 is `sync`. */
   readonly flushMessages: number;
 }
 
@@ -104,11 +104,11 @@ export const topicConfigKeys = {
   ),
   flush: choice(
     ["sync", "os"],
-    "sync: an acknowledgement waits for fdatasync. os: it waits for the write only, and a power cut may lose acknowledged records.",
+    "sync: an acknowledgement waits for fdatasync. os: it waits for the write only, and a power cut may lose acknowledged records; they are synced in the background.",
   ),
   "flush.messages": integer(
     { default: UNLIMITED, min: 1 },
-    "With flush=os: sync in the background after this many records.",
+    "With flush=os: sync in the background after this many records. 1 is flush=sync, as in Kafka: every acknowledgement waits.",
   ),
   "flush.ms": integer(
     { default: UNLIMITED, min: 0 },
@@ -269,7 +269,8 @@ export function parseLogConfig(entries: Readonly<Record<string, string>> = {}): 
     uncleanLeaderElectionEnable: text("unclean.leader.election.enable") === "true",
     compressionType: "producer",
     fileDeleteDelayMs: number("file.delete.delay.ms"),
-    flush: text("flush") === "os" ? "os" : "sync",
+    // Who asks Kafka for a sync after each record expects it before the acknowledgement.
+    flush: text("flush") === "os" && number("flush.messages") > 1 ? "os" : "sync",
     flushMs: number("flush.ms"),
     flushMessages: number("flush.messages"),
   });

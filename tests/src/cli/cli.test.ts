@@ -73,7 +73,12 @@ describe("millrace topics", () => {
     const described = await run(["topics", "describe", "orders"]);
     expect(described.stdout).toMatch(/Topic: orders {2}PartitionCount: 3 {2}ReplicationFactor: 1/);
     expect(described.stdout).toContain("retention.ms=86400000");
+    expect(described.stdout).toContain("Durability: acknowledged after fsync");
     expect(described.stdout).toMatch(/Partition +Leader +Replicas +Isr/);
+    await run(["topics", "alter", "orders", "--set", "flush=os", "--set", "flush.ms=1000"]);
+    expect((await run(["topics", "describe", "orders"])).stdout).toContain(
+      "Durability: acknowledged after write; synced every 1,000 ms",
+    );
     expect(await run(["topics", "delete", "orders", "--yes"])).toMatchObject({ code: 0 });
     expect((await run(["topics", "describe", "orders"])).code).toBe(1);
   });

@@ -1,6 +1,7 @@
 // `millrace topics describe [NAME...]`: a line per topic and a line per partition, under the headings people grep.
 
 import { Admin, type PartitionDescription, type TopicDescription } from "@millrace/client-admin";
+import { flushPolicyText, parseLogConfig, topicConfigProblem } from "@millrace/storage";
 import { Argument, Command } from "commander";
 import { withClient } from "../client.js";
 import type { CommandContext } from "../context.js";
@@ -64,6 +65,16 @@ function partitionColumns(context: CommandContext): readonly Column<PartitionDes
   ];
 }
 
+const FLUSH_KEYS: readonly string[] = ["flush", "flush.ms", "flush.messages"];
+
+/** Undefined when a newer broker has policies that are not known here. */
+function flushPolicy({ config }: TopicDescription): string | undefined {
+  const entries = config.filter(({ key }) => FLUSH_KEYS.includes(key));
+  const isKnown = entries.every(({ key, value }) => topicConfigProblem(key, value) === undefined);
+  const values = entries.map(({ key, value }) => [key, value] as const);
+  return isKnown ? flushPolicyText(parseLogConfig(Object.fromEntries(values))) : undefined;
+}
+
 function printTopic(
   context: CommandContext,
   topic: TopicDescription,
@@ -84,8 +95,12 @@ function printTopic(
     cell("TopicId", topic.topicId),
     cell("Configs", configs.length === 0 ? "-" : escapeControls(configs.join(", "))),
   ];
+  const durability = flushPolicy(topic);
   terminal.out(head.join("  "));
   terminal.out(`  ${details.join("  ")}`);
+  if (durability !== undefined) {
+    terminal.out(`  ${cell("Durability", durability)}`);
+  }
   const { columns: width } = terminal;
   const table = renderTable(topic.partitions, partitionColumns(context), {
     colors,
