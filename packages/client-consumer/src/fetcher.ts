@@ -12,6 +12,11 @@ import { type FetchPartition, FetchSession, type SessionRequest } from "./fetch-
 import { type PartitionState, partitionKey } from "./partition-state.js";
 import type { PrefetchBuffer } from "./prefetch-buffer.js";
 
+/**
+ * From so many bytes on, the next request leaves before anybody looks at an answer: a loop that has records goes
+ * through them in one go, CRCs and all, and what was sent meanwhile would wait for its end.
+ */
+const LARGE_ANSWER_BYTES = 64 * 1024;
 /** While one partition's buffer is full, the others of its leader are asked this often, without a long poll. */
 const CROWDED_POLL_MS = 25;
 
@@ -204,7 +209,9 @@ export class Fetcher {
       );
       leader.failures = 0;
       leader.session.answered(body.sessionId);
-      this.#apply(plan, body.partitions, records);
+      if (this.#apply(plan, body.partitions, records)) {
+        this.#announce(records.length);
+      }
     } catch (error) {
       this.#failed(leader, error);
     } finally {
@@ -214,7 +221,16 @@ export class Fetcher {
     this.wake();
   }
 
-  #apply(plan: Plan, entries: readonly FetchedPartition[], records: Uint8Array): void {
+  #announce(bytes: number): void {
+    if (bytes < LARGE_ANSWER_BYTES) {
+      this.#options.onRecords();
+    } else {
+      this.#options.client.runtime.clock.defer(() => this.#options.onRecords());
+    }
+  }
+
+  /** Takes an answer in. Returns whether it brought records. */
+  #apply(plan: Plan, entries: readonly FetchedPartition[], records: Uint8Array): boolean {
     let at = 0;
     let hasRecords = false;
     for (const entry of entries) {
@@ -233,9 +249,7 @@ export class Fetcher {
         hasRecords ||= bytes.length > 0;
       }
     }
-    if (hasRecords) {
-      this.#options.onRecords();
-    }
+    return hasRecords;
   }
 
   #failed(leader: Leader, error: unknown): void {
