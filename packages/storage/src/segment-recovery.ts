@@ -272,33 +272,56 @@ async function loadRewound(walk: TrustedWalk): Promise<SegmentIndexes | undefine
   }
 }
 
+/** @param badAt where a batch lies that is known to be damaged */
 async function walkToRecoveryPoint(
   walk: TrustedWalk,
   indexes: SegmentIndexes,
+  badAt?: number,
 ): Promise<TrustedPart> {
-  const { recoveryPoint, indexIntervalBytes } = walk.options;
+  const { recoveryPoint, indexIntervalBytes, epochs } = walk.options;
   if (indexes.endOffset >= recoveryPoint) {
     return { indexes, damage: undefined };
   }
+  let last = indexes.logBytes;
   const end = await scanBatches({
     file: walk.file,
     from: indexes.logBytes,
     to: walk.size,
-    sequence: new BatchSequence(indexes.endOffset, walk.options.epochs),
-    visit: ({ header }) => {
-      if (header.baseOffset >= recoveryPoint) {
+    sequence: new BatchSequence(indexes.endOffset, epochs),
+    visit: ({ header, position }) => {
+      if (header.baseOffset >= recoveryPoint || position === badAt) {
         return false;
       }
+      last = position;
       indexes.add(header, indexIntervalBytes);
       return undefined;
     },
   });
-  const isThere = indexes.endOffset === recoveryPoint;
-  const problem = end.problem ?? `records up to ${recoveryPoint} are missing`;
-  return {
-    indexes,
-    damage: isThere ? undefined : `the batch at byte ${end.position} is damaged: ${problem}`,
-  };
+  if (indexes.endOffset === recoveryPoint) {
+    // A batch's size is confirmed by its successor; the last one's has only its CRC.
+    return (await isGenuine(walk, { from: last, to: indexes.logBytes }))
+      ? { indexes, damage: undefined }
+      : await walkToRecoveryPoint(walk, new SegmentIndexes(walk.place), last);
+  }
+  const problem =
+    end.problem ??
+    (badAt === undefined
+      ? `records up to ${recoveryPoint} are missing`
+      : "it does not have the CRC it claims");
+  return { indexes, damage: `the batch at byte ${end.position} is damaged: ${problem}` };
+}
+
+async function isGenuine(
+  { file, place }: TrustedWalk,
+  batch: { readonly from: number; readonly to: number },
+): Promise<boolean> {
+  const { position } = await scanBatches({
+    file,
+    ...batch,
+    verifyCrc: place.compute,
+    visit: () => undefined,
+  });
+  return position === batch.to;
 }
 
 /** Cuts the file at `to`, and writes and syncs what lies between `from` and there. */
