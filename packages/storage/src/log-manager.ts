@@ -3,6 +3,7 @@
 
 import { MillraceError } from "@millrace/protocol";
 import { randomUuid } from "@millrace/runtime";
+import { beforeCheckpoint } from "./before-checkpoint.js";
 import { CommitScheduler } from "./commit-scheduler.js";
 import { ProducerState } from "./core/producer-state.js";
 import {
@@ -35,7 +36,7 @@ import {
 } from "./storage-config.js";
 import { TailCache } from "./tail-cache.js";
 
-/** Logs closed or checkpointed at the same time. */
+/** Logs closed at the same time. */
 const LOGS_AT_ONCE_MAX = 16;
 
 export class LogManager {
@@ -88,7 +89,7 @@ export class LogManager {
       storage,
       directory,
       logs,
-      beforeStore: () => this.#storeHints(),
+      beforeStore: () => beforeCheckpoint([...this.#logs.values()]),
     });
     const indexCache = new IndexCache(storage.indexCacheBytes);
     this.#scrubber = new Scrubber({ runtime, storage, path, logs });
@@ -378,13 +379,6 @@ export class LogManager {
       log.abandon(failure.message);
     }
     this.#announceFailure(failure);
-  }
-
-  async #storeHints(): Promise<void> {
-    const isDue = (log: Log): boolean => log.hasUnstoredHints;
-    await forEachBounded([...this.#logs.values()].filter(isDue), LOGS_AT_ONCE_MAX, (log) =>
-      log.storeHints(),
-    );
   }
 
   #assertOpen(): void {

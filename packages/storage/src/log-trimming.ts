@@ -109,6 +109,7 @@ export async function trimBack(log: LogParts, offset: number): Promise<void> {
     await file.truncate(indexes.logBytes);
     await file.sync();
   });
+  log.marks.syncedTo(end);
   segment.replaceIndexes(indexes);
   await indexes.store({ sync: true });
   await fileSystem.syncDirectory(log.directory);

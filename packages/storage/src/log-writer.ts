@@ -2,6 +2,7 @@
 // only one operation at a time change files. What a round does to the files is in commit-round.ts.
 
 import { MillraceError } from "@millrace/protocol";
+import { syncInBackground } from "./background-sync.js";
 import {
   RoundRefused,
   snapshotProducers,
@@ -32,7 +33,7 @@ export class LogWriter implements CommitTarget {
   constructor(parts: LogParts) {
     this.#parts = parts;
     this.#hintsAt = parts.marks.written;
-    this.#syncTimer = new SyncTimer(parts, () => this.syncNow());
+    this.#syncTimer = new SyncTimer(parts, () => this.syncInBackground());
   }
 
   get hasWork(): boolean {
@@ -70,12 +71,10 @@ export class LogWriter implements CommitTarget {
     return this.#waiters.wait(offset);
   }
 
-  /** Syncs what is written, whatever the topic's `flush`. */
-  async syncNow(): Promise<void> {
-    await this.exclusively(async () => {
-      await this.orFail(() => syncRound(this.#parts));
-      this.#settle();
-    });
+  /** Syncs what is written, whatever the topic's `flush`. No acknowledgement waits for it. */
+  async syncInBackground(): Promise<void> {
+    await this.orFail(() => syncInBackground(this.#parts));
+    this.#settle();
   }
 
   /** Stores what makes the next start quick: the active segment's indexes, and a producer snapshot when due. */

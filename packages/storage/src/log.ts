@@ -309,9 +309,15 @@ export class Log {
     this.#writer.notify();
   }
 
-  /** @internal Syncs what is written, whatever the topic's `flush`. */
-  syncNow(): Promise<void> {
-    return this.#writer.syncNow();
+  /** @internal Syncs what is acknowledged but not synced (`flush=os`). No acknowledgement waits for it. */
+  syncInBackground(): Promise<void> {
+    return this.#writer.syncInBackground();
+  }
+
+  /** @internal Whether there is anything that only `syncInBackground` syncs. */
+  get hasUnsynced(): boolean {
+    const { config, marks } = this.#parts;
+    return config.flush === "os" && marks.synced < marks.written;
   }
 
   /** @internal Stores what makes the next start quick. */

@@ -24,6 +24,8 @@ export class OffsetCheckpointer {
   #timer: Timer | undefined;
   #writtenBytes = 0;
   #isCheckpointing = false;
+  /** One came due while another ran: what was written meanwhile must not wait for the next write. */
+  #isMissed = false;
 
   constructor(options: OffsetCheckpointerOptions) {
     this.#options = options;
@@ -91,6 +93,7 @@ export class OffsetCheckpointer {
     this.stop();
     this.#writtenBytes = 0;
     if (this.#isCheckpointing) {
+      this.#isMissed = true;
       return;
     }
     this.#isCheckpointing = true;
@@ -104,6 +107,10 @@ export class OffsetCheckpointer {
       })
       .finally(() => {
         this.#isCheckpointing = false;
+        if (this.#isMissed) {
+          this.#isMissed = false;
+          this.countWritten(0);
+        }
       });
   }
 }

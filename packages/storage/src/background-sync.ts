@@ -1,0 +1,18 @@
+// A sync beside the rounds of a log, for what is acknowledged without one (`flush=os`): batches are written and
+// acknowledged while it runs, and the log may roll, shrink or close.
+
+import { activeSegment, type LogParts } from "./log-parts.js";
+
+/** Syncs what is written now, and moves the synced mark to there. Rejects when the sync failed, which is final. */
+export async function syncInBackground(log: LogParts): Promise<void> {
+  const { written, synced } = log.marks;
+  if (written === synced || log.isOffline) {
+    return;
+  }
+  const { truncations } = log;
+  // All that is not synced is in here: a log syncs before it rolls.
+  await activeSegment(log).reading((file) => file.sync());
+  if (!log.isOffline && log.truncations === truncations) {
+    log.marks.syncedTo(written);
+  }
+}
