@@ -106,8 +106,12 @@ class LogVerifier {
   }
 
   async verify(recoveryPoint: number): Promise<readonly Finding[]> {
-    const epochs = await this.#verifyMetadata();
     const names = await this.#fileSystem.readDirectory(this.#directory);
+    if (names.length === 0) {
+      // Its creation was interrupted before anything was promised: a start passes it over, too.
+      return [];
+    }
+    const epochs = await this.#verifyMetadata();
     const bases = names
       .map(({ name }) => parseSegmentFileName(name))
       .filter((parsed) => parsed?.suffix === LOG_SUFFIX)
