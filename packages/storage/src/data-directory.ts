@@ -231,6 +231,9 @@ async function syncAncestors(options: OpenDirectoryOptions): Promise<void> {
 function checkIdentity(options: OpenDirectoryOptions, text: string): DirectoryIdentity {
   const { path } = options;
   const properties = decodeProperties(text);
+  if (properties === undefined) {
+    throw unusable(`${path}/${DIRECTORY_METADATA_FILE} is damaged: it does not have its checksum`);
+  }
   const clusterId = properties.get("cluster.id");
   const nodeId = Number(properties.get("node.id") ?? Number.NaN);
   const directoryId = properties.get("directory.id");

@@ -1,6 +1,7 @@
 import type { ServerRuntime } from "@millrace/runtime";
 import { createSimRuntime } from "@millrace/runtime/sim";
 import { describe, expect, it } from "vitest";
+import { decodeProperties, encodeProperties } from "./core/text-checkpoints.js";
 import {
   appendFlushed,
   batchOf,
@@ -414,8 +415,8 @@ describe("Log", () => {
       const text = new TextDecoder().decode(
         await runtime.fileSystem.readFile("/data/meta.properties"),
       );
-      const newer = text.replace("millrace.format.version=1", "millrace.format.version=2");
-      await file.write([new TextEncoder().encode(newer)], 0);
+      const newer = new Map(decodeProperties(text)).set("millrace.format.version", "2");
+      await file.write([new TextEncoder().encode(encodeProperties(newer))], 0);
       await file.close();
       await expect(openManager({ runtime })).rejects.toThrow("newer Millrace");
     });

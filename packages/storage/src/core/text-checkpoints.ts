@@ -4,9 +4,15 @@
 //
 //   offset checkpoint   "0\n" count "\n" (topic " " partition " " offset "\n")*
 //   epoch checkpoint    "0\n" count "\n" (epoch " " startOffset "\n")*
-//   partition.metadata  "version: 0\ntopic_id: " base64url(uuid) "\n"
-//   meta.properties     ("#" comment | key "=" value "\n")*
+//   partition.metadata  "version: 0\ntopic_id: " base64url(uuid) "\ncrc32c: " hex "\n"
+//   meta.properties     ("#" comment | key "=" value "\n")* "millrace.crc32c=" hex "\n"
+//
+// Kafka gives these files no checksum, and one flipped bit in a log start offset would cost records. Ours is where Kafka's
+// readers look past it: behind the last line they read, a property they do not know, or (in a checkpoint, where every line
+// must be an entry) 32 blanks at the end of the last row, a space for each 0 of the CRC and a tab for each 1. It covers all
+// that precedes it. A file without one is taken at its word.
 
+import { crc32c, createTextEncoder } from "@millrace/runtime";
 import type { EpochEntry } from "./leader-epochs.js";
 import {
   type PartitionName,
@@ -15,6 +21,8 @@ import {
 } from "./segment-name.js";
 
 const CHECKPOINT_VERSION = "0";
+const CRC_BITS = 32;
+const PROPERTIES_CRC_KEY = "millrace.crc32c";
 
 /** By `<topic>-<partition>`. */
 export type OffsetCheckpoint = ReadonlyMap<string, number>;
@@ -65,20 +73,27 @@ export function decodeEpochCheckpoint(text: string): EpochEntry[] | undefined {
 }
 
 export function encodePartitionMetadata(topicId: string): string {
-  return `version: 0\ntopic_id: ${uuidToBase64(topicId)}\n`;
+  const text = `version: 0\ntopic_id: ${uuidToBase64(topicId)}\n`;
+  return `${text}crc32c: ${crcHex(text)}\n`;
 }
 
 /** The topic id in canonical UUID text. */
 export function decodePartitionMetadata(text: string): string | undefined {
-  const match = /^version: 0\ntopic_id: ([A-Za-z0-9_-]{22})\n?$/.exec(text);
-  return match?.[1] === undefined ? undefined : base64ToUuid(match[1]);
+  const match = /^(version: 0\ntopic_id: ([A-Za-z0-9_-]{22})\n?)(?:crc32c: ([0-9a-f]{8})\n)?$/.exec(
+    text,
+  );
+  const [, covered = "", id, crc] = match ?? [];
+  const isGenuine = id !== undefined && (crc === undefined || crc === crcHex(covered));
+  return isGenuine ? base64ToUuid(id) : undefined;
 }
 
 export function encodeProperties(properties: ReadonlyMap<string, string>): string {
-  return [...properties].map(([key, value]) => `${key}=${value}\n`).join("");
+  const text = [...properties].map(([key, value]) => `${key}=${value}\n`).join("");
+  return `${text}${PROPERTIES_CRC_KEY}=${crcHex(text)}\n`;
 }
 
-export function decodeProperties(text: string): Map<string, string> {
+/** Undefined when the checksum says so. */
+export function decodeProperties(text: string): Map<string, string> | undefined {
   const properties = new Map<string, string>();
   for (const line of text.split("\n")) {
     const at = line.indexOf("=");
@@ -86,21 +101,44 @@ export function decodeProperties(text: string): Map<string, string> {
       properties.set(line.slice(0, at).trim(), line.slice(at + 1).trim());
     }
   }
-  return properties;
+  const crc = properties.get(PROPERTIES_CRC_KEY);
+  properties.delete(PROPERTIES_CRC_KEY);
+  const at = text.indexOf(PROPERTIES_CRC_KEY);
+  return at < 0 || crc === crcHex(text.slice(0, at)) ? properties : undefined;
+}
+
+function crcHex(text: string): string {
+  return crc32c(createTextEncoder().encode(text)).toString(16).padStart(8, "0");
 }
 
 function encodeLines(lines: readonly string[]): string {
-  return [CHECKPOINT_VERSION, String(lines.length), ...lines, ""].join("\n");
+  const text = [CHECKPOINT_VERSION, String(lines.length), ...lines].join("\n");
+  return lines.length === 0 ? `${text}\n` : `${text}${crcBlanks(text)}\n`;
 }
 
 function decodeLines(text: string, fieldCount: number): string[][] | undefined {
-  const lines = text.split("\n");
+  const content = withoutCrc(text);
+  const lines = content?.split("\n") ?? [];
   const count = wholeNumber(lines[1]);
   if (lines[0] !== CHECKPOINT_VERSION || count === undefined || lines.at(-1) !== "") {
     return undefined;
   }
   const rows = lines.slice(2, -1).map((line) => line.split(" "));
   return rows.length === count && rows.every((row) => row.length === fieldCount) ? rows : undefined;
+}
+
+/** The text as Kafka would write it; undefined when the checksum does not fit. */
+function withoutCrc(text: string): string | undefined {
+  const covered = text.replace(/[ \t]+\n$/, "");
+  if (covered === text) {
+    return text;
+  }
+  return text === `${covered}${crcBlanks(covered)}\n` ? `${covered}\n` : undefined;
+}
+
+function crcBlanks(text: string): string {
+  const bits = crc32c(createTextEncoder().encode(text)).toString(2).padStart(CRC_BITS, "0");
+  return bits.replaceAll("0", " ").replaceAll("1", "\t");
 }
 
 function wholeNumber(text: string | undefined): number | undefined {
