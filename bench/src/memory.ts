@@ -61,7 +61,9 @@ async function follow(consumer: Consumer, reading: Reading): Promise<void> {
 async function catchUp(client: Millrace, reading: Reading, isOver: () => boolean): Promise<void> {
   while (!isOver()) {
     const ends = await client.admin().listOffsets(topic, "latest");
-    const left = new Set(ends.filter(({ offset }) => (offset ?? 0) > 0).map(({ partition }) => partition));
+    const left = new Set(
+      ends.filter(({ offset }) => (offset ?? 0) > 0).map(({ partition }) => partition),
+    );
     const consumer = client.consumer({ topics: topic, from: "earliest" });
     for await (const batch of left.size === 0 ? [] : consumer.batches()) {
       reading.records += batch.recordCount;

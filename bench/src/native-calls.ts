@@ -2,6 +2,7 @@
 // scratch directory, without its install script: nobody else needs it. Linux with glibc.
 
 import { execFileSync } from "node:child_process";
+import { closeSync, openSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 
@@ -30,6 +31,8 @@ export interface NativeCalls {
   close(descriptor: number): void;
   /** Space for the first bytes of a file; `keepSize`: without making it longer. */
   fallocate(file: number, bytes: number, keepSize: boolean): void;
+  /** The page cache lets go of a file that is on the disk. */
+  dropPageCache(path: string): void;
   /** Memory that begins at a page. */
   alignedBuffer(bytes: number): Uint8Array;
   /** A file's bytes as memory. */
@@ -41,6 +44,7 @@ const SOCK_STREAM = 1;
 const MSG_MORE = 0x8000;
 const MSG_NOSIGNAL = 0x4000;
 const FALLOC_FL_KEEP_SIZE = 1;
+const POSIX_FADV_DONTNEED = 4;
 const PROT_READ = 1;
 const MAP_SHARED = 1;
 const PAGE_BYTES = 4096;
@@ -61,6 +65,9 @@ export function loadNativeCalls(scratch: string): NativeCalls {
   const send = libc.func("int64_t send(int fd, const uint8_t *bytes, uint64_t length, int flags)");
   const close = libc.func("int close(int fd)");
   const fallocate = libc.func("int fallocate(int fd, int mode, int64_t offset, int64_t length)");
+  const fadvise = libc.func(
+    "int posix_fadvise(int fd, int64_t offset, int64_t length, int advice)",
+  );
   const alignedAlloc = libc.func("void *aligned_alloc(uint64_t alignment, uint64_t size)");
   const mmap = libc.func(
     "void *mmap(void *address, uint64_t length, int protection, int flags, int fd, int64_t offset)",
@@ -103,6 +110,11 @@ export function loadNativeCalls(scratch: string): NativeCalls {
     close: (descriptor) => void close(descriptor),
     fallocate: (file, bytes, keepSize) => {
       checked("fallocate", fallocate(file, keepSize ? FALLOC_FL_KEEP_SIZE : 0, 0, bytes));
+    },
+    dropPageCache: (path) => {
+      const file = openSync(path, "r");
+      checked("posix_fadvise", -fadvise(file, 0, 0, POSIX_FADV_DONTNEED));
+      closeSync(file);
     },
     alignedBuffer: (bytes) => new Uint8Array(koffi.view(alignedAlloc(PAGE_BYTES, bytes), bytes)),
     map: (file, bytes) => {
