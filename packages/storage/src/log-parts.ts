@@ -26,7 +26,7 @@ export interface LogServices extends ReadingServices {
   fail(failure: StorageFailure): void;
   /** Records may be written: nothing has had to be freed for want of space. */
   readonly hasReserve: boolean;
-  /** Does `work`, and once more with the reserve's space when the disk is full. */
+  /** Does `work`, and again when the disk is full: with the reserve's space, and with that of hints. */
   withReserve<T>(work: () => Promise<T>): Promise<T>;
   /** Stores recovery points and start offsets of all logs, durably. */
   storeOffsets(): Promise<void>;
@@ -87,6 +87,17 @@ export function segmentAt(log: Pick<LogParts, "segments">, offset: number): Segm
     }
   }
   return log.segments[Math.max(0, low - 1)] as Segment;
+}
+
+/**
+ * Watches for a truncation from now on. Returns whether one has run since, or runs: what a read found then proves no
+ * damage, for its file may have become shorter under it.
+ */
+export function watchTruncation(
+  log: Pick<LogParts, "truncations" | "isTruncating">,
+): () => boolean {
+  const { truncations, isTruncating } = log;
+  return () => isTruncating || log.isTruncating || truncations !== log.truncations;
 }
 
 export function segmentPlace(

@@ -4,7 +4,7 @@
 import { isMillraceError, MillraceError } from "@millrace/protocol";
 import { CHUNK_BYTES } from "./files.js";
 import type { LogDamage } from "./log-damage.js";
-import { activeSegment, type LogParts, segmentAt } from "./log-parts.js";
+import { activeSegment, type LogParts, segmentAt, watchTruncation } from "./log-parts.js";
 import type { LogSlice, ReadOptions, TimestampOffset } from "./log-types.js";
 import type { AheadRead } from "./read-ahead.js";
 import type { Segment } from "./segment.js";
@@ -105,7 +105,7 @@ export class LogReader {
 
   async #readFile(options: ReadOptions): Promise<LogSlice> {
     const log = this.#log;
-    const { truncations } = log;
+    const isDisturbed = watchTruncation(log);
     const segment = segmentAt(log, options.offset);
     segment.enter();
     try {
@@ -128,7 +128,7 @@ export class LogReader {
       ) {
         throw new MillraceError("PARTITION_QUARANTINED", log.damage);
       }
-      if (slice.sizeBytes > 0 && !log.isTruncating && truncations === log.truncations) {
+      if (slice.sizeBytes > 0 && !isDisturbed()) {
         this.#goOnFrom(
           { segment, position: slice.nextPosition, offset: slice.nextOffset },
           {
@@ -138,13 +138,6 @@ export class LogReader {
         );
       }
       return slice;
-    } catch (error) {
-      if (error instanceof SegmentDamage && truncations !== log.truncations) {
-        throw new MillraceError("OFFSET_OUT_OF_RANGE", "the log was truncated during the read", {
-          retriable: true,
-        });
-      }
-      throw error;
     } finally {
       segment.leave();
     }
@@ -246,9 +239,15 @@ export class LogReader {
 
   /** Damage found by a read quarantines the log; any other fault of a read is the reader's alone. */
   async #orQuarantine<T>(read: () => Promise<T>): Promise<T> {
+    const isDisturbed = watchTruncation(this.#log);
     try {
       return await read();
     } catch (error) {
+      if (error instanceof SegmentDamage && isDisturbed()) {
+        throw new MillraceError("OFFSET_OUT_OF_RANGE", "the log was truncated during the read", {
+          retriable: true,
+        });
+      }
       if (error instanceof SegmentDamage) {
         await this.#damage.found(error);
         throw new MillraceError("CORRUPT_MESSAGE", error.message, { cause: error });

@@ -4,7 +4,7 @@
 import { scanBatches } from "./batch-scanner.js";
 import { BatchSequence } from "./core/batch-sequence.js";
 import type { LogDamage } from "./log-damage.js";
-import type { LogParts } from "./log-parts.js";
+import { type LogParts, watchTruncation } from "./log-parts.js";
 import { SegmentDamage } from "./segment-reader.js";
 
 /** Where to go on. */
@@ -44,7 +44,7 @@ export async function scrubSlice(log: LogParts, slice: ScrubSlice): Promise<Scru
   }
   const isSame = segment.baseOffset === place.segment;
   const from = isSame ? place.position : 0;
-  const { truncations } = log;
+  const isDisturbed = watchTruncation(log);
   let nextOffset = isSame ? place.nextOffset : segment.baseOffset;
   const sequence = new BatchSequence(nextOffset, log.epochs);
   const { position, problem } = await segment.reading((file) =>
@@ -65,7 +65,7 @@ export async function scrubSlice(log: LogParts, slice: ScrubSlice): Promise<Scru
   );
   const verifiedBytes = position - from;
   const behind = { segment: segment.baseOffset + 1, position: 0, nextOffset: 0 };
-  if (log.truncations !== truncations || log.isOffline) {
+  if (isDisturbed() || log.isOffline) {
     return { verifiedBytes, damage: undefined, next: undefined };
   }
   const isAtEnd = position === segment.sizeBytes;
