@@ -22,6 +22,7 @@ import type { BrokerListener } from "./listener.js";
 import { ParkedFetches } from "./parked-fetches.js";
 import { PartitionSet } from "./partition-set.js";
 import { ProducerIds } from "./producer-ids.js";
+import { Registration } from "./registration.js";
 import { RequestBudget } from "./request-budget.js";
 import { ResponseBudget } from "./response-budget.js";
 import { within } from "./within.js";
@@ -57,7 +58,11 @@ export class Broker {
   private maxFrameBytes = 0;
   private stopping: Promise<void> | undefined;
 
-  private constructor(options: BrokerOptions, partitions: PartitionSet) {
+  private constructor(
+    options: BrokerOptions,
+    partitions: PartitionSet,
+    registration: Registration,
+  ) {
     const { runtime, config, controller, logs, listener } = options;
     this.options = options;
     this.logger = runtime.logger.child({ component: "broker", nodeId: logs.nodeId });
@@ -72,6 +77,7 @@ export class Broker {
       config,
       controller,
       partitions,
+      registration,
       sessions: new FetchSessions({
         maxSessions: config.maxFetchSessions,
         maxPartitions: ALL_SESSIONS_PARTITIONS_MAX,
@@ -89,21 +95,26 @@ export class Broker {
   /** Registers, gives every partition its log, and serves. */
   static async start(options: BrokerOptions): Promise<Broker> {
     const { runtime, logs, controller, config } = options;
-    await controller.submit("registerBroker", {
-      nodeId: logs.nodeId,
-      incarnationId: randomUuid(runtime.random),
-      directoryId: logs.directoryId,
-      url: options.advertisedUrl ?? null,
-      rack: options.rack ?? null,
-      softwareVersion: options.softwareVersion,
+    const registration = new Registration({
+      controller,
+      logger: runtime.logger,
+      request: {
+        nodeId: logs.nodeId,
+        incarnationId: randomUuid(runtime.random),
+        directoryId: logs.directoryId,
+        url: options.advertisedUrl ?? null,
+        rack: options.rack ?? null,
+        softwareVersion: options.softwareVersion,
+      },
     });
+    await registration.attempt();
     const partitions = await PartitionSet.open({
       runtime,
       logs,
       controller,
       topicDefaults: config.topicDefaults,
     });
-    const broker = new Broker(options, partitions);
+    const broker = new Broker(options, partitions, registration);
     broker.run();
     return broker;
   }
@@ -159,6 +170,13 @@ export class Broker {
       intervalMs: Math.min(SWEEP_INTERVAL_MS, config.idleTimeoutMs),
       run: () => this.sweepConnections(),
     });
+    if (!this.services.registration.isDone) {
+      this.housekeeping.start({
+        name: "registration",
+        intervalMs: RETRY_INTERVAL_MS,
+        run: () => this.services.registration.attempt(),
+      });
+    }
     this.housekeeping.start({
       name: "missing logs",
       intervalMs: RETRY_INTERVAL_MS,

@@ -34,7 +34,11 @@ const METADATA_SEGMENT_BYTES = 2 * METADATA_BATCH_BYTES_MAX;
 /** Commands waiting for their turn; further ones are refused. */
 const COMMAND_QUEUE_MAX = 1000;
 /** Changes that need space without freeing any: on a full disk they wait until there is room. */
-const NEEDS_ROOM: ReadonlySet<CommandName> = new Set(["createTopics", "createPartitions"]);
+const NEEDS_ROOM: ReadonlySet<CommandName> = new Set([
+  "createTopics",
+  "createPartitions",
+  "allocateProducerIds",
+]);
 /** The term of the only voter, until there are elections. */
 const LEADER_EPOCH = 0;
 

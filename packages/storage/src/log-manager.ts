@@ -357,7 +357,7 @@ export class LogManager {
       get hasReserve() {
         return reserve.isHeld;
       },
-      withReserve: (work) => reserve.use(work),
+      withReserve: (work) => reserve.useAll(work),
       storeOffsets: () => this.#checkpointer.store(),
       removeLater: (segment, delayMs) => {
         indexCache.forget(segment);

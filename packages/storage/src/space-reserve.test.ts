@@ -105,6 +105,30 @@ describe("the space reserve", () => {
     });
   });
 
+  it("is not all: when it is gone and its space is taken, hints make room for deleting", async () => {
+    const { simulation, node, runtime } = createSimRuntime();
+    await simulation.run(async () => {
+      const manager = await openManager({ runtime, config });
+      await fillWithRecords(await createLog(manager, segments));
+      await manager.close();
+      await runtime.fileSystem.removeFile("/data/.millrace_reserve");
+      fill(node.disk);
+      const second = await openManager({ runtime, config });
+      const log = second.getLog("events", 0) as Log;
+      fill(node.disk);
+      expect(refusal(log)).toBe("STORAGE_FULL");
+      const { length } = node.disk.paths();
+      await log.deleteRecordsBefore(25);
+      expect(log.logStartOffset).toBe(25);
+      expect(node.disk.paths().length).toBeLessThan(length);
+      expect((await valuesOf(log)).size).toBe(5);
+      await second.close();
+      const third = await openManager({ runtime, config });
+      expect((await valuesOf(third.getLog("events", 0) as Log)).size).toBe(5);
+      await third.close();
+    });
+  });
+
   it("takes an eighth of a small disk's free space, and no room means no records", async () => {
     const { simulation, node, runtime } = createSimRuntime();
     await simulation.run(async () => {

@@ -6,6 +6,7 @@ import type { FileHandle, Timer } from "@millrace/runtime";
 import { RoundRefused } from "./commit-round.js";
 import { RESERVE_FILE } from "./core/segment-name.js";
 import { CHUNK_BYTES, isFileError, removeIfPresent, writeFully } from "./files.js";
+import { removeHints } from "./hint-removal.js";
 import type { StorageRuntime } from "./storage-config.js";
 
 /** Less would not hold the checkpoints of a few thousand partitions. */
@@ -57,6 +58,21 @@ export class SpaceReserve {
   }
 
   /**
+   * Does `work`, which helps to free space; when the disk is full, gives the reserve up and does it again. When that is
+   * gone, and somebody else took its space, hints are given up. `work` must bear being done three times.
+   */
+  async useAll<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await this.use(work);
+    } catch (error) {
+      if (!isDiskFull(error) || !(await this.#giveUpHints())) {
+        throw error;
+      }
+      return await work();
+    }
+  }
+
+  /**
    * Does `work`; when the disk is full, gives the reserve up and does it again.
    * `work` must bear being done twice.
    */
@@ -71,6 +87,17 @@ export class SpaceReserve {
       await this.drop();
       return await work();
     }
+  }
+
+  async #giveUpHints(): Promise<boolean> {
+    const { runtime, path } = this.#options;
+    const bytes = await removeHints(runtime.fileSystem, path, RESERVE_BYTES_MIN);
+    if (bytes > 0) {
+      const message =
+        "the disk is full and there is no reserve: indexes are given up, the next start takes longer";
+      runtime.logger.warn({ path, bytes }, message);
+    }
+    return bytes > 0;
   }
 
   /** Frees the space. Does nothing when it is free already. */

@@ -19,6 +19,7 @@ import type { FetchSessions } from "../fetch-session.js";
 import type { ParkedFetches } from "../parked-fetches.js";
 import type { PartitionSet } from "../partition-set.js";
 import type { ProducerIds } from "../producer-ids.js";
+import type { Registration } from "../registration.js";
 import type { ResponseBudget } from "../response-budget.js";
 
 /** The broker as its handlers see it. */
@@ -30,6 +31,7 @@ export interface BrokerServices {
   readonly config: BrokerConfig;
   readonly controller: Controller;
   readonly partitions: PartitionSet;
+  readonly registration: Registration;
   readonly sessions: FetchSessions;
   readonly parkedFetches: ParkedFetches;
   readonly producerIds: ProducerIds;

@@ -83,6 +83,9 @@ function append(
   if (!lookup.ok) {
     return refuse(target, lookup.error, null);
   }
+  if (!broker.registration.isDone) {
+    return refuse(target, "STORAGE_FULL", "the disk is so full that this broker only reads");
+  }
   const { partition } = lookup;
   const outcome = partition.append({ ...entry, nowMs: broker.runtime.clock.nowMs() });
   if (!outcome.ok) {
