@@ -67,7 +67,9 @@ export async function recoverLog(options: RecoverLogOptions): Promise<RecoveredL
   // A damaged log ends where it once was known to end, so that nobody reads less without noticing.
   const knownEnd = Math.max(end, options.recoveryPoint);
   const logEnd = damage === undefined ? end : knownEnd;
-  const start = Math.max(options.logStartOffset ?? 0, segments[0]?.baseOffset ?? 0);
+  // The first epoch's entry moves with the log start: where the checkpoint is lost, it says what was deleted.
+  const firstEpoch = storedEpochs?.entries[0]?.startOffset ?? 0;
+  const start = Math.max(options.logStartOffset ?? firstEpoch, segments[0]?.baseOffset ?? 0);
   const parts: LogParts = {
     id,
     directory,
