@@ -100,6 +100,7 @@ export async function trimBack(log: LogParts, offset: number): Promise<void> {
     // Newest first, each durably: what a crash leaves has no gap.
     await fileSystem.syncDirectory(log.directory);
   }
+  await segment.replaceIndexes(indexes);
   // The stored indexes describe batches that will be no more.
   const stateName = segmentFileName(segment.baseOffset, INDEX_STATE_SUFFIX);
   await removeIfPresent(fileSystem, `${log.directory}/${stateName}`);
@@ -110,7 +111,6 @@ export async function trimBack(log: LogParts, offset: number): Promise<void> {
     await file.sync();
   });
   log.marks.syncedTo(end);
-  segment.replaceIndexes(indexes);
   await indexes.store({ sync: true });
   await fileSystem.syncDirectory(log.directory);
   if (log.epochs.truncateFromEnd(end)) {

@@ -166,9 +166,10 @@ export class Segment {
   async #loadIndexes(indexIntervalBytes: number): Promise<SegmentIndexes> {
     const loaded = await SegmentIndexes.load(this.#place);
     const isComplete = loaded !== undefined && loaded.logBytes === this.sizeBytes;
-    const indexes = isComplete ? loaded : await this.#buildIndexes(indexIntervalBytes);
-    this.#indexes = indexes;
-    return indexes;
+    const found = isComplete ? loaded : await this.#buildIndexes(indexIntervalBytes);
+    // A truncation may have replaced them meanwhile; then what was found is of a file that is no more.
+    this.#indexes ??= found;
+    return this.#indexes;
   }
 
   async #buildIndexes(indexIntervalBytes: number): Promise<SegmentIndexes> {
@@ -186,7 +187,7 @@ export class Segment {
       }),
     );
     indexes.finish();
-    if (this.#suffix === "") {
+    if (this.#suffix === "" && this.#indexes === undefined) {
       await indexes.store({ sync: false }).catch(ignoreExhaustion);
     }
     return indexes;
@@ -206,13 +207,17 @@ export class Segment {
     }
   }
 
-  /** Takes the place of the indexes after the end of the file was cut. The segment is active from now on. */
-  replaceIndexes(indexes: SegmentIndexes): void {
+  /**
+   * Takes the place of the indexes, before the end of the file is cut. The segment is active from now on. Resolves when
+   * nobody builds or stores other ones any more: those would describe what is about to go.
+   */
+  async replaceIndexes(indexes: SegmentIndexes): Promise<void> {
     this.#isActive = true;
     this.#runs = undefined;
     this.#mappedBytes = undefined;
     this.#indexes = indexes;
     this.#summary = indexes;
+    await this.#loading?.catch(() => undefined);
   }
 
   /** The segment is complete: its indexes are stored durably, so that a start need not read the log. */
