@@ -8,6 +8,7 @@ import { BatchSequence } from "./core/batch-sequence.js";
 import { LeaderEpochs } from "./core/leader-epochs.js";
 import {
   EPOCH_CHECKPOINT_FILE,
+  LOG_START_OFFSET_FILE,
   LOG_SUFFIX,
   PARTITION_METADATA_FILE,
   parsePartitionDirectory,
@@ -19,6 +20,7 @@ import {
   decodeEpochCheckpoint,
   decodeOffsetCheckpoint,
   decodePartitionMetadata,
+  type OffsetCheckpoint,
 } from "./core/text-checkpoints.js";
 import { readTextIfPresent } from "./files.js";
 import { readIndexState, SegmentIndexes } from "./segment-indexes.js";
@@ -72,11 +74,14 @@ export async function* verifyDirectory(
         .filter((entry) => entry.kind === "directory" && parsePartitionDirectory(entry.name))
         .map((entry) => entry.name)
         .sort();
-  const text = await readTextIfPresent(fileSystem, `${root}/${RECOVERY_POINT_FILE}`);
-  const recoveryPoints = text === undefined ? undefined : decodeOffsetCheckpoint(text);
+  const recoveryPoints = await readOffsets(fileSystem, `${root}/${RECOVERY_POINT_FILE}`);
+  const logStartOffsets = await readOffsets(fileSystem, `${root}/${LOG_START_OFFSET_FILE}`);
   for (const partition of names) {
     const log = new LogVerifier(fileSystem, `${root}/${partition}`, options.compute);
-    for (const finding of await log.verify(recoveryPoints?.get(partition) ?? 0)) {
+    for (const finding of await log.verify({
+      recoveryPoint: recoveryPoints?.get(partition) ?? 0,
+      logStartOffset: logStartOffsets?.get(partition) ?? 0,
+    })) {
       totals.findings++;
       yield { kind: "finding", finding };
     }
@@ -87,6 +92,15 @@ export async function* verifyDirectory(
     totals.bytes += log.bytes;
   }
   yield { kind: "summary", summary: totals };
+}
+
+/** Undefined when the file is missing or damaged. */
+async function readOffsets(
+  fileSystem: FileSystem,
+  path: string,
+): Promise<OffsetCheckpoint | undefined> {
+  const text = await readTextIfPresent(fileSystem, path);
+  return text === undefined ? undefined : decodeOffsetCheckpoint(text);
 }
 
 class LogVerifier {
@@ -105,7 +119,11 @@ class LogVerifier {
     this.#compute = compute;
   }
 
-  async verify(recoveryPoint: number): Promise<readonly Finding[]> {
+  async verify(marks: {
+    readonly recoveryPoint: number;
+    readonly logStartOffset: number;
+  }): Promise<readonly Finding[]> {
+    const { recoveryPoint, logStartOffset } = marks;
     const names = await this.#fileSystem.readDirectory(this.#directory);
     if (names.length === 0) {
       // Its creation was interrupted before anything was promised: a start passes it over, too.
@@ -118,7 +136,11 @@ class LogVerifier {
       .map((parsed) => parsed?.baseOffset ?? 0)
       .sort((left, right) => left - right);
     for (const [index, base] of bases.entries()) {
-      await this.#verifySegment({ base, next: bases[index + 1], recoveryPoint, epochs });
+      const next = bases[index + 1];
+      // What lies wholly before the log start is on its way out: a power cut brings some of it back.
+      if (next === undefined || next > logStartOffset) {
+        await this.#verifySegment({ base, next, recoveryPoint, epochs });
+      }
     }
     return this.#findings;
   }
