@@ -78,6 +78,13 @@ export { murmur2, partitionForKey } from "./murmur2.js";
 // Record batches
 export { RecordBatchBuilder } from "./record-batch/builder.js";
 export {
+  type CompactedRecords,
+  compactedBatch,
+  deleteHorizonMs,
+  emptiedBatch,
+  rebaseTimestamps,
+} from "./record-batch/compacted-batch.js";
+export {
   decodeRecords,
   type ReadBatchOptions,
   RecordBatch,
@@ -100,6 +107,7 @@ export {
   rewriteProducer,
 } from "./record-batch/patch.js";
 export type { DecodedRecord, RecordHeader, RecordInput } from "./record-batch/record.js";
+export { RecordWalker } from "./record-batch/record-walker.js";
 export {
   type ProducedBatchLimits,
   validateDecompressed,

@@ -5,6 +5,7 @@ import { MillraceError } from "@millrace/protocol";
 import { type DirectoryLock, randomUuid } from "@millrace/runtime";
 import {
   CLEAN_SHUTDOWN_FILE,
+  CLEANER_OFFSET_FILE,
   DIRECTORY_METADATA_FILE,
   isDeletedDirectory,
   LOG_START_OFFSET_FILE,
@@ -105,6 +106,15 @@ export class DataDirectory implements DirectoryIdentity {
   /** Undefined when the file is missing or damaged. */
   async loadLogStartOffsets(): Promise<OffsetCheckpoint | undefined> {
     return await this.#load(LOG_START_OFFSET_FILE);
+  }
+
+  /** Undefined when the file is missing or damaged: every compacted log is cleaned from its start then. */
+  async loadCleanerOffsets(): Promise<OffsetCheckpoint | undefined> {
+    return await this.#load(CLEANER_OFFSET_FILE);
+  }
+
+  async storeCleanerOffsets(offsets: OffsetCheckpoint): Promise<void> {
+    await this.#replace(CLEANER_OFFSET_FILE, encodeOffsetCheckpoint(offsets));
   }
 
   async storeRecoveryPoints(offsets: OffsetCheckpoint): Promise<void> {

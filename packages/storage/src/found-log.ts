@@ -19,11 +19,12 @@ export interface FoundLog {
   readonly name: string;
   readonly recoveryPoint: number;
   readonly logStartOffset: number | undefined;
+  readonly cleanedTo: number;
 }
 
 /** Undefined for a directory whose creation was interrupted: it will be tried again, or never. */
 export async function recoverFoundLog(found: FoundLog): Promise<RecoveredLog | undefined> {
-  const { environment, name, recoveryPoint, logStartOffset } = found;
+  const { environment, name, recoveryPoint, logStartOffset, cleanedTo } = found;
   const directory = `${found.path}/${name}`;
   const { fileSystem } = environment.runtime;
   const text = await readTextIfPresent(fileSystem, `${directory}/${PARTITION_METADATA_FILE}`);
@@ -36,6 +37,7 @@ export async function recoverFoundLog(found: FoundLog): Promise<RecoveredLog | u
   const recovered = await recoverLog({
     recoveryPoint,
     logStartOffset,
+    cleanedTo,
     environment,
     id: { topic, topicId, partition },
     directory,

@@ -26,9 +26,17 @@ export {
 export { flushPolicyText } from "./flush-policy.js";
 export { Log } from "./log.js";
 export {
+  type CompactionOptions,
+  type CompactionReport,
+  DEDUPE_BUFFER_BYTES_DEFAULT,
+  LogCleaner,
+} from "./log-cleaner.js";
+export {
   type BooleanKey,
   type ChoiceKey,
+  type CleanupPolicy,
   type IntegerKey,
+  isCompacted,
   isTopicConfigKey,
   type LogConfig,
   type NumberKey,

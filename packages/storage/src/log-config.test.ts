@@ -23,8 +23,18 @@ describe("parseLogConfig", () => {
     }
   });
 
-  it("says that compaction is not supported", () => {
-    expect(topicConfigProblem("cleanup.policy", "compact,delete")).toMatch("not supported");
+  it("takes both cleanup policies at once, in any order, and no other", () => {
+    expect(parseLogConfig({ "cleanup.policy": "compact" }).cleanupPolicy).toBe("compact");
+    for (const both of ["compact,delete", "delete,compact"]) {
+      expect(parseLogConfig({ "cleanup.policy": both }).cleanupPolicy).toBe("compact,delete");
+    }
+    expect(topicConfigProblem("cleanup.policy", "compact,keep")).toMatch("must be one of");
+    expect(topicConfigProblem("cleanup.policy", "")).toMatch("must be one of");
+  });
+
+  it("refuses a compaction that must come before it may", () => {
+    const entries = { "min.compaction.lag.ms": "2000", "max.compaction.lag.ms": "1000" };
+    expect(() => parseLogConfig(entries)).toThrow("min.compaction.lag.ms");
   });
 
   it("gives flush.ms and flush.messages a meaning with every flush, and says it in words", () => {

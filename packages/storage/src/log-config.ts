@@ -3,6 +3,9 @@
 
 import { MAX_MESSAGE_BYTES_DEFAULT, MillraceError } from "@millrace/protocol";
 
+/** `compact,delete` is also written the other way round. */
+export type CleanupPolicy = "delete" | "compact" | "compact,delete";
+
 /** What a log is configured with; one per topic. Times in milliseconds, sizes in bytes, -1: no limit. */
 export interface LogConfig {
   readonly segmentBytes: number;
@@ -12,7 +15,7 @@ export interface LogConfig {
   readonly retentionMs: number;
   readonly retentionBytes: number;
   readonly maxMessageBytes: number;
-  readonly cleanupPolicy: "delete";
+  readonly cleanupPolicy: CleanupPolicy;
   readonly deleteRetentionMs: number;
   readonly minCompactionLagMs: number;
   readonly maxCompactionLagMs: number;
@@ -90,13 +93,13 @@ const choice = (choices: readonly [string, ...string[]], documentation: string):
 /** Every topic configuration key Millrace knows, by its dotted name (Kafka's where Kafka has it). */
 export const topicConfigKeys = {
   "cleanup.policy": choice(
-    ["delete"],
-    "What happens to old segments: delete removes them by retention.ms and retention.bytes. compact is not supported by this version.",
+    ["delete", "compact", "compact,delete", "delete,compact"],
+    "What happens to old segments: delete removes them by retention.ms and retention.bytes, compact keeps the newest record of each key; compact,delete does both.",
   ),
   "compression.type": choice(["producer"], "Batches are stored as the producer compressed them."),
   "delete.retention.ms": integer(
     { default: 86_400_000, min: 0 },
-    "How long a compacted log keeps tombstones.",
+    "How long a compacted log keeps tombstones after the first cleaning that finds them.",
   ),
   "file.delete.delay.ms": integer(
     { default: 60_000, min: 0, max: INT32_MAX },
@@ -120,7 +123,7 @@ export const topicConfigKeys = {
   ),
   "max.compaction.lag.ms": integer(
     { default: UNLIMITED, min: 1 },
-    "How long a record may stay uncompacted.",
+    "How long a record may stay uncompacted: a segment whose first record is older is cleaned whatever the dirty ratio.",
   ),
   "max.message.bytes": integer(
     { default: MAX_MESSAGE_BYTES_DEFAULT, min: 0, max: INT32_MAX },
@@ -210,9 +213,6 @@ export function topicConfigProblem(name: string, value: string): string | undefi
 
 function choiceProblem(entry: { name: string; value: string; key: ChoiceKey }): string | undefined {
   const { name, value, key } = entry;
-  if (name === "cleanup.policy" && value.split(",").includes("compact")) {
-    return "cleanup.policy=compact is not supported by this version of Millrace: use delete";
-  }
   return key.choices.includes(value)
     ? undefined
     : `${name} must be one of ${key.choices.join(", ")}, not "${value}"`;
@@ -235,6 +235,18 @@ function numberProblem(entry: {
     : undefined;
 }
 
+/** Whether old records of a key go: producers must give every record one. */
+export function isCompacted(config: Pick<LogConfig, "cleanupPolicy">): boolean {
+  return config.cleanupPolicy !== "delete";
+}
+
+function cleanupPolicy(value: string): CleanupPolicy {
+  if (value.includes(",")) {
+    return "compact,delete";
+  }
+  return value === "compact" ? "compact" : "delete";
+}
+
 /**
  * A full configuration: the given entries over the defaults.
  * @throws MillraceError `INVALID_CONFIG`: unknown key, wrong type, out of range, or not supported.
@@ -248,6 +260,12 @@ export function parseLogConfig(entries: Readonly<Record<string, string>> = {}): 
   }
   const text = (name: TopicConfigKeyName): string => entries[name] ?? topicConfigKeys[name].default;
   const number = (name: TopicConfigKeyName): number => Math.min(Number(text(name)), UNLIMITED);
+  if (number("min.compaction.lag.ms") > number("max.compaction.lag.ms")) {
+    const problem = "min.compaction.lag.ms must not be larger than max.compaction.lag.ms";
+    throw new MillraceError("INVALID_CONFIG", problem, {
+      details: { key: "min.compaction.lag.ms" },
+    });
+  }
   return Object.freeze({
     segmentBytes: number("segment.bytes"),
     segmentMs: number("segment.ms"),
@@ -256,7 +274,7 @@ export function parseLogConfig(entries: Readonly<Record<string, string>> = {}): 
     retentionMs: number("retention.ms"),
     retentionBytes: number("retention.bytes"),
     maxMessageBytes: number("max.message.bytes"),
-    cleanupPolicy: "delete",
+    cleanupPolicy: cleanupPolicy(text("cleanup.policy")),
     deleteRetentionMs: number("delete.retention.ms"),
     minCompactionLagMs: number("min.compaction.lag.ms"),
     maxCompactionLagMs: number("max.compaction.lag.ms"),

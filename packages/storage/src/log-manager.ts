@@ -17,11 +17,12 @@ import { forEachBounded } from "./for-each-bounded.js";
 import { recoverFoundLog } from "./found-log.js";
 import { IndexCache } from "./index-cache.js";
 import { Log } from "./log.js";
+import { LogCleaner } from "./log-cleaner.js";
 import type { LogConfig } from "./log-config.js";
 import type { LogManagerOptions } from "./log-manager-options.js";
 import type { LogServices } from "./log-parts.js";
 import { type LogEnvironment, recoverLog } from "./log-recovery.js";
-import type { LogId, RecoveryReport, StorageFailure } from "./log-types.js";
+import type { LogId, StorageFailure } from "./log-types.js";
 import { OffsetCheckpointer } from "./offset-checkpointer.js";
 import { assertOwnDirectory } from "./own-directory.js";
 import { adoptLog, storeTopicId } from "./partition-identity.js";
@@ -43,6 +44,7 @@ export class LogManager {
   readonly wasCleanShutdown: boolean;
   /** Resolves at the first fault after which nothing can be promised. The broker must stop: nothing more is acknowledged. */
   readonly failed: Promise<StorageFailure>;
+  readonly cleaner: LogCleaner;
   readonly #runtime: StorageRuntime;
   readonly #storage: StorageConfig;
   readonly #directory: DataDirectory;
@@ -84,6 +86,12 @@ export class LogManager {
       roundsAtOnceMax: storage.syncsAtOnceMax,
     });
     const logs = (): Iterable<Log> => this.#logs.values();
+    this.cleaner = new LogCleaner({
+      runtime,
+      logs,
+      storeOffsets: () => this.#checkpointer.store(),
+      isBusy: () => this.#queuedBytes > 0,
+    });
     this.#checkpointer = new OffsetCheckpointer({
       runtime,
       storage,
@@ -224,6 +232,7 @@ export class LogManager {
 
   async #close(): Promise<void> {
     await Promise.allSettled(this.#creating.values());
+    await this.cleaner.stop();
     this.#checkpointer.stop();
     await this.#scrubber.stop();
     try {
@@ -262,31 +271,26 @@ export class LogManager {
     await this.#reserve.open();
     const recoveryPoints = await this.#directory.loadRecoveryPoints();
     const startOffsets = await this.#directory.loadLogStartOffsets();
+    const cleanerOffsets = await this.#directory.loadCleanerOffsets();
+    this.#checkpointer.loadedCleanerOffsets(cleanerOffsets ?? new Map());
     const names = await this.#directory.partitionDirectories();
     let recoveredLogs = 0;
     await forEachBounded(names, this.#storage.recoveriesAtOnceMax, async (name) => {
-      const report = await this.#recoverLog(name, {
+      const found = await recoverFoundLog({
+        environment: this.#environment,
+        path: this.path,
+        name,
         recoveryPoint: recoveryPoints?.get(name) ?? 0,
         logStartOffset: startOffsets?.get(name),
+        cleanedTo: cleanerOffsets?.get(name) ?? 0,
       });
       recoveredLogs++;
-      if (report !== undefined) {
-        onProgress?.({ recoveredLogs, totalLogs: names.length, report });
+      if (found !== undefined) {
+        this.#logs.set(name, new Log(found.parts, this.#scheduler));
+        onProgress?.({ recoveredLogs, totalLogs: names.length, report: found.report });
       }
     });
     await this.#bearingFullDisk(() => this.#checkpointer.store());
-  }
-
-  async #recoverLog(
-    name: string,
-    known: { readonly recoveryPoint: number; readonly logStartOffset: number | undefined },
-  ): Promise<RecoveryReport | undefined> {
-    const environment = this.#environment;
-    const found = await recoverFoundLog({ ...known, environment, path: this.path, name });
-    if (found !== undefined) {
-      this.#logs.set(name, new Log(found.parts, this.#scheduler));
-    }
-    return found?.report;
   }
 
   async #create(id: LogId, config: LogConfig): Promise<Log> {
@@ -308,6 +312,7 @@ export class LogManager {
       config,
       recoveryPoint: 0,
       logStartOffset: 0,
+      cleanedTo: 0,
     });
     const log = new Log(parts, this.#scheduler);
     this.#logs.set(name, log);

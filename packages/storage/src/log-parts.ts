@@ -68,6 +68,17 @@ export interface LogParts {
   isTruncating: boolean;
   /** Why the log is quarantined. */
   damage: string | undefined;
+  readonly compaction: CompactionState;
+}
+
+/** How far the log cleaner has come with a log. */
+export interface CompactionState {
+  /** Everything below was covered by a cleaning pass; never more than that, or a deleted key could come back. */
+  cleanedTo: number;
+  /** When the next tombstone may go, as far as known since the start. */
+  nextHorizonMs: number | undefined;
+  /** Why cleaning the log is not tried again before its configuration changes, or a restart. */
+  problem: string | undefined;
 }
 
 export function activeSegment(log: Pick<LogParts, "segments">): Segment {

@@ -2,6 +2,7 @@
 // what is damage (quarantine), and finishes what a crash interrupted.
 
 import { scanBatches } from "./batch-scanner.js";
+import { finishSwaps } from "./compaction-swap.js";
 import { LeaderEpochs } from "./core/leader-epochs.js";
 import { OffsetMarks } from "./core/offset-marks.js";
 import type { ProducerState } from "./core/producer-state.js";
@@ -42,6 +43,8 @@ export interface RecoverLogOptions {
   readonly recoveryPoint: number;
   /** From the checkpoint; undefined when that is lost, so that nothing can be concluded from it. */
   readonly logStartOffset: number | undefined;
+  /** From the cleaner's checkpoint; 0 when it has none. */
+  readonly cleanedTo: number;
 }
 
 export interface RecoveredLog {
@@ -58,6 +61,7 @@ interface RecoveredSegments {
 export async function recoverLog(options: RecoverLogOptions): Promise<RecoveredLog> {
   const { environment, id, directory } = options;
   const { fileSystem, compute } = environment.runtime;
+  await finishSwaps({ fileSystem, compute, directory });
   const bases = await findSegments(options);
   const storedEpochs = await loadEpochs(options);
   const found = await recoverSegments(options, bases, storedEpochs);
@@ -90,6 +94,11 @@ export async function recoverLog(options: RecoverLogOptions): Promise<RecoveredL
     isOffline: false,
     isTruncating: false,
     damage,
+    compaction: {
+      cleanedTo: options.cleanedTo > logEnd ? 0 : options.cleanedTo,
+      nextHorizonMs: undefined,
+      problem: undefined,
+    },
   };
   if (damage === undefined) {
     parts.areEpochsDirty = parts.epochs.truncateFromEnd(end) || parts.areEpochsDirty;

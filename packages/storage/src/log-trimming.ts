@@ -9,6 +9,7 @@ import { INDEX_STATE_SUFFIX } from "./core/index-state.js";
 import { planRetention, type RetainedSegment } from "./core/retention-plan.js";
 import { LOG_SUFFIX, segmentFileName } from "./core/segment-name.js";
 import { removeIfPresent } from "./files.js";
+import { isCompacted } from "./log-config.js";
 import { activeSegment, type LogParts, segmentAt, segmentPlace } from "./log-parts.js";
 import { replayProducers } from "./producer-replay.js";
 import { removeSnapshotsBeyond } from "./producer-snapshots.js";
@@ -21,10 +22,11 @@ const NOTHING = -1;
 
 /** Removes what retention.ms and retention.bytes no longer keep. Returns the bytes removed. */
 export async function trimByRetention(log: LogParts, nowMs: number): Promise<number> {
-  const segments = await Promise.all(log.segments.map((segment) => retained(log, segment)));
+  const deletes = log.config.cleanupPolicy !== "compact";
+  const segments = await retainedSegments(log);
   const count = planRetention(segments, {
-    retentionMs: log.config.retentionMs,
-    retentionBytes: log.config.retentionBytes,
+    retentionMs: deletes ? log.config.retentionMs : -1,
+    retentionBytes: deletes ? log.config.retentionBytes : -1,
     logStartOffset: log.marks.start,
     highWatermark: log.marks.flushed,
     nowMs,
@@ -37,6 +39,22 @@ export async function trimByRetention(log: LogParts, nowMs: number): Promise<num
   }
   const first = log.segments[count] as Segment;
   return await trimFront(log, Math.max(log.marks.start, first.baseOffset));
+}
+
+async function retainedSegments(log: LogParts): Promise<RetainedSegment[]> {
+  const segments = await Promise.all(log.segments.map((segment) => retained(log, segment)));
+  if (!isCompacted(log.config)) {
+    return segments;
+  }
+  // A cleaned segment without records was written just now, but is older than what follows it.
+  let nextMs = Number.POSITIVE_INFINITY;
+  for (let index = segments.length - 1; index >= 0; index--) {
+    const segment = segments[index] as RetainedSegment;
+    const hasTimestamp = (log.segments[index]?.maxTimestamp ?? -1) >= 0;
+    nextMs = hasTimestamp ? segment.newestMs : Math.min(segment.newestMs, nextMs);
+    segments[index] = { ...segment, newestMs: nextMs };
+  }
+  return segments;
 }
 
 /** Without timestamps the time of the last write counts; the file system knows it, across restarts too. */
@@ -91,6 +109,8 @@ export async function trimBack(log: LogParts, offset: number): Promise<void> {
   log.truncations++;
   log.tail.clear();
   log.marks.truncated(end);
+  // What comes in its place is not clean: a tombstone would go before what it deletes.
+  log.compaction.cleanedTo = Math.min(log.compaction.cleanedTo, end);
   await log.services.storeOffsets();
   const { fileSystem, compute } = log.runtime;
   const removed = log.segments.slice(log.segments.indexOf(segment) + 1).reverse();

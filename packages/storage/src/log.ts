@@ -5,6 +5,7 @@
 import { MillraceError } from "@millrace/protocol";
 import { decideAppend } from "./append-decision.js";
 import type { CommitScheduler } from "./commit-scheduler.js";
+import type { CompactedLog } from "./compaction-pass.js";
 import { planEpochTruncation } from "./core/epoch-truncation.js";
 import type { EpochEnd } from "./core/leader-epochs.js";
 import { decideFollowerAppend } from "./follower-append.js";
@@ -124,8 +125,19 @@ export class Log {
     return this.#parts.producers.size;
   }
 
+  /** Everything below was covered by a cleaning pass. */
+  get cleanedTo(): number {
+    return this.#parts.compaction.cleanedTo;
+  }
+
+  /** Why the log cleaner leaves this log alone; undefined when it does not. */
+  get uncleanable(): string | undefined {
+    return this.#parts.compaction.problem;
+  }
+
   updateConfig(config: LogConfig): void {
     this.#parts.config = config;
+    this.#parts.compaction.problem = undefined;
     this.#writer.configured();
   }
 
@@ -307,6 +319,11 @@ export class Log {
     this.#reader.forgetCursors();
     await this.#writer.orFail(work);
     this.#writer.notify();
+  }
+
+  /** @internal What the log cleaner works on. */
+  get compacted(): CompactedLog {
+    return { parts: this.#parts, writer: this.#writer, damage: this.#damage };
   }
 
   /** @internal Syncs what is acknowledged but not synced (`flush=os`). No acknowledgement waits for it. */

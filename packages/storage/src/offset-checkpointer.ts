@@ -1,8 +1,9 @@
-// When and how recovery points and log start offsets reach the disk: all logs in one file each, one store at a time, and
+// When and how recovery points, log start offsets and the cleaner's offsets reach the disk: all logs in one file each, one store at a time, and
 // whoever asks while one runs shares the next.
 
 import type { Timer } from "@millrace/runtime";
 import { partitionDirectoryName } from "./core/segment-name.js";
+import type { OffsetCheckpoint } from "./core/text-checkpoints.js";
 import type { DataDirectory } from "./data-directory.js";
 import type { Log } from "./log.js";
 import type { StorageConfig, StorageRuntime } from "./storage-config.js";
@@ -19,6 +20,7 @@ export interface OffsetCheckpointerOptions {
 export class OffsetCheckpointer {
   readonly #options: OffsetCheckpointerOptions;
   #stored: ReadonlySet<string> = new Set();
+  #storedCleanerOffsets: OffsetCheckpoint = new Map();
   #running: Promise<void> | undefined;
   #next: Promise<void> | undefined;
   #timer: Timer | undefined;
@@ -29,6 +31,11 @@ export class OffsetCheckpointer {
 
   constructor(options: OffsetCheckpointerOptions) {
     this.#options = options;
+  }
+
+  /** What a start found: a file that says too much must be written again. */
+  loadedCleanerOffsets(offsets: OffsetCheckpoint): void {
+    this.#storedCleanerOffsets = offsets;
   }
 
   /** Whether the files on disk say something about the partition. */
@@ -78,15 +85,32 @@ export class OffsetCheckpointer {
     const { directory, logs } = this.#options;
     const recoveryPoints = new Map<string, number>();
     const startOffsets = new Map<string, number>();
+    const cleanerOffsets = new Map<string, number>();
     for (const log of logs()) {
       const name = partitionDirectoryName(log.topic, log.partition);
       recoveryPoints.set(name, log.recoveryPoint);
       startOffsets.set(name, log.logStartOffset);
+      if (log.cleanedTo > 0) {
+        cleanerOffsets.set(name, log.cleanedTo);
+      }
     }
     this.#stored = new Set([...this.#stored, ...recoveryPoints.keys()]);
     await directory.storeRecoveryPoints(recoveryPoints);
     await directory.storeLogStartOffsets(startOffsets);
+    await this.#storeCleanerOffsets(cleanerOffsets);
     this.#stored = new Set(recoveryPoints.keys());
+  }
+
+  /** Most directories hold no compacted log, and most stores change nothing here. */
+  async #storeCleanerOffsets(offsets: OffsetCheckpoint): Promise<void> {
+    const known = this.#storedCleanerOffsets;
+    const isSame =
+      known.size === offsets.size &&
+      [...offsets].every(([name, offset]) => known.get(name) === offset);
+    if (!isSame) {
+      await this.#options.directory.storeCleanerOffsets(offsets);
+      this.#storedCleanerOffsets = offsets;
+    }
   }
 
   #checkpoint(): void {

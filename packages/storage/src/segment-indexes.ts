@@ -81,11 +81,13 @@ export class SegmentIndexes {
 
   /** The next batch of the segment, which lies at `logBytes`. */
   add(header: BatchHeader, intervalBytes: number): void {
+    // A batch without records has no timestamp that a search could find, whatever its header says.
+    const maxTimestamp = header.recordCount === 0 ? -1 : header.maxTimestamp;
     if (this.#logBytes === 0) {
-      this.#firstTimestamp = header.maxTimestamp;
+      this.#firstTimestamp = maxTimestamp;
     }
-    if (header.maxTimestamp > this.#maxTimestamp) {
-      this.#maxTimestamp = header.maxTimestamp;
+    if (maxTimestamp > this.#maxTimestamp) {
+      this.#maxTimestamp = maxTimestamp;
       this.#maxTimestampOffset = header.lastOffset;
     }
     if (this.#bytesSinceEntry > intervalBytes) {

@@ -50,6 +50,10 @@ export class Segment {
   #file: Promise<FileHandle> | undefined;
   #readers = 0;
   #suffix = "";
+  /** The open file must stay: its name may soon be another's. */
+  #isPinned = false;
+  /** The index files are this segment's: they may be loaded, and stored. */
+  #hasIndexFiles = true;
   /** The log appends to it: its indexes must stay in memory, its file open. */
   #isActive: boolean;
   #onIdle: (() => void) | undefined;
@@ -164,7 +168,7 @@ export class Segment {
   }
 
   async #loadIndexes(indexIntervalBytes: number): Promise<SegmentIndexes> {
-    const loaded = await SegmentIndexes.load(this.#place);
+    const loaded = this.#hasIndexFiles ? await SegmentIndexes.load(this.#place) : undefined;
     const isComplete = loaded !== undefined && loaded.logBytes === this.sizeBytes;
     const found = isComplete ? loaded : await this.#buildIndexes(indexIntervalBytes);
     // A truncation may have replaced them meanwhile; then what was found is of a file that is no more.
@@ -187,7 +191,7 @@ export class Segment {
       }),
     );
     indexes.finish();
-    if (this.#suffix === "" && this.#indexes === undefined) {
+    if (this.#hasIndexFiles && this.#indexes === undefined) {
       await indexes.store({ sync: false }).catch(ignoreExhaustion);
     }
     return indexes;
@@ -200,7 +204,7 @@ export class Segment {
     }
     this.#indexes = undefined;
     const file = this.#file;
-    if (this.#readers === 0 && file !== undefined && this.#suffix === "") {
+    if (this.#readers === 0 && file !== undefined && !this.#isPinned) {
       this.#file = undefined;
       // Closing a file that was only read loses nothing, whatever the outcome.
       void file.then((open) => open.close()).catch(() => undefined);
@@ -260,9 +264,22 @@ export class Segment {
     return this.#readers > 0;
   }
 
+  /** Opens the file and keeps it open, whatever becomes of its name. */
+  async pin(): Promise<void> {
+    this.#isPinned = true;
+    await this.file();
+  }
+
+  /** From now on the index files are somebody else's: nothing of this segment reads or writes them any more. */
+  async leaveIndexFiles(): Promise<void> {
+    this.#hasIndexFiles = false;
+    await this.#loading?.catch(() => undefined);
+  }
+
   /** Renames all files to `.deleted`: after a restart they are no longer part of the log. Readers go on. */
   async retire(): Promise<void> {
-    await this.file();
+    await this.pin();
+    await this.leaveIndexFiles();
     for (const suffix of SEGMENT_SUFFIXES) {
       const { fileSystem, directory, baseOffset } = this.#place;
       const path = `${directory}/${segmentFileName(baseOffset, suffix)}`;

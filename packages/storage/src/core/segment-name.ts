@@ -16,6 +16,10 @@ export const KAFKA_SNAPSHOT_SUFFIX = ".snapshot";
 export const DELETED_SUFFIX = ".deleted";
 /** Added to a file that is being written and becomes real by a rename. */
 export const TEMPORARY_SUFFIX = ".tmp";
+/** Added to a segment that a cleaning pass writes: worth nothing until it is whole. */
+export const CLEANED_SUFFIX = ".cleaned";
+/** Added to a cleaned segment that is whole and takes the place of all segments whose offsets it covers. */
+export const SWAP_SUFFIX = ".swap";
 
 export const EPOCH_CHECKPOINT_FILE = "leader-epoch-checkpoint";
 /** In a partition's directory: damage was found; see quarantine-marker.ts. */
@@ -23,6 +27,7 @@ export const QUARANTINE_FILE = "quarantined";
 export const PARTITION_METADATA_FILE = "partition.metadata";
 export const RECOVERY_POINT_FILE = "recovery-point-offset-checkpoint";
 export const LOG_START_OFFSET_FILE = "log-start-offset-checkpoint";
+export const CLEANER_OFFSET_FILE = "cleaner-offset-checkpoint";
 export const DIRECTORY_METADATA_FILE = "meta.properties";
 export const CLEAN_SHUTDOWN_FILE = ".millrace_cleanshutdown";
 /** Holds space that a full disk gives back: see space-reserve.ts. */
