@@ -222,6 +222,39 @@ describe("calls about several topics", () => {
     });
   });
 
+  describe("that delete", () => {
+    const gone: Reply = ({ body }) => ({
+      topics: body.topics.map((name: string) => ({
+        name,
+        topicId: null,
+        errorCode: errorCode("UNKNOWN_TOPIC_OR_PARTITION"),
+        errorMessage: null,
+      })),
+    });
+
+    it.each(["NETWORK_EXCEPTION", "REQUEST_TIMED_OUT"] as const)(
+      "succeed when the topic is gone and the first answer was lost (%s)",
+      async (lost) => {
+        const cluster = new ScriptedCluster(failing(lost), gone);
+        const [result] = await cluster.admin.deleteTopics(["orders"]);
+        expect(result).toEqual({ ok: true, name: "orders", topicId: null });
+      },
+    );
+
+    it("fail when the topic was never there, or an earlier attempt surely did nothing", async () => {
+      for (const cluster of [
+        new ScriptedCluster(gone),
+        new ScriptedCluster(failing("NOT_CONTROLLER"), gone),
+      ]) {
+        const [result] = await cluster.admin.deleteTopics(["orders"]);
+        expect(result).toMatchObject({
+          ok: false,
+          error: { code: "UNKNOWN_TOPIC_OR_PARTITION" },
+        });
+      }
+    });
+  });
+
   it("report a topic that the answer leaves out", async () => {
     const cluster = new ScriptedCluster(() => ({ topics: [] }));
     const [result] = await cluster.admin.deleteTopics(["orders"]);
@@ -295,6 +328,15 @@ describe("listOffsets", () => {
       timestamp: 1000,
       currentLeaderEpoch: 3,
     });
+  });
+
+  it("asks a leader several times for more than one request may look up", async () => {
+    const cluster = new ScriptedCluster(found);
+    cluster.topics.set("orders", topic("orders", Array(25_000).fill(7)));
+    const offsets = await cluster.admin.listOffsets("orders", { timestamp: 1000 });
+    expect(offsets.map(({ partition }) => partition)).toEqual([...Array(25_000).keys()]);
+    const counts = cluster.asked.map(({ body }) => body.partitions.length);
+    expect(counts).toEqual([10_000, 10_000, 5_000]);
   });
 
   it.each([

@@ -8,7 +8,9 @@ import {
   type LeaderEpoch,
   MAX_TIMESTAMP,
   MillraceError,
+  OFFSET_LOOKUPS_MAX,
   type Offset,
+  type ResponseOf,
   type TimestampMs,
 } from "@millrace/protocol";
 import {
@@ -75,29 +77,38 @@ export async function listOffsets(
     fromPartition: (partition) => partition,
     options,
     send: async (nodeId, topic, partitions, attempt) => {
-      const body = {
-        isolationLevel: 0,
-        partitions: partitions.map((partition) => ({
-          topicId: topic.topicId,
-          partition,
-          timestamp,
-          currentLeaderEpoch: topic.partitions[partition]?.leaderEpoch ?? -1,
-        })),
-      };
-      const answer = await context.client.request({ nodeId }, "listOffsets", body, attempt);
-      return new Map(
-        answer.body.partitions.map((found) => [
-          found.partition,
-          outcomeOf(found, { topic: request.topic, partition: found.partition }, () => ({
-            partition: found.partition,
-            offset: found.offset < 0 ? null : found.offset,
-            timestamp: found.timestamp < 0 ? null : found.timestamp,
-            leaderEpoch: found.leaderEpoch,
+      const outcomes = new Map<number, Outcome<PartitionOffset>>();
+      for (let from = 0; from < partitions.length; from += OFFSET_LOOKUPS_MAX) {
+        const body = {
+          isolationLevel: 0,
+          partitions: partitions.slice(from, from + OFFSET_LOOKUPS_MAX).map((partition) => ({
+            topicId: topic.topicId,
+            partition,
+            timestamp,
+            currentLeaderEpoch: topic.partitions[partition]?.leaderEpoch ?? -1,
           })),
-        ]),
-      );
+        };
+        const answer = await context.client.request({ nodeId }, "listOffsets", body, attempt);
+        for (const found of answer.body.partitions) {
+          const details = { topic: request.topic, partition: found.partition };
+          outcomes.set(
+            found.partition,
+            outcomeOf(found, details, () => offsetOf(found)),
+          );
+        }
+      }
+      return outcomes;
     },
   });
+}
+
+function offsetOf(found: ResponseOf<"listOffsets">["partitions"][number]): PartitionOffset {
+  return {
+    partition: found.partition,
+    offset: found.offset < 0 ? null : found.offset,
+    timestamp: found.timestamp < 0 ? null : found.timestamp,
+    leaderEpoch: found.leaderEpoch,
+  };
 }
 
 export async function deleteRecords(

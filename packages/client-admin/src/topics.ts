@@ -222,10 +222,25 @@ export async function deleteTopics(
       const timeoutMs = Math.ceil(attempt.timeoutMs);
       const body = { topics: items, topicIds: [], timeoutMs };
       const answer = await context.client.request("controller", "deleteTopics", body, attempt);
-      return topicOutcomes(items, answer.body.topics, (name, topicId) => ({ name, topicId }));
+      const value = (name: string, topicId: TopicId | null): DeletedTopic => ({ name, topicId });
+      const answered = topicOutcomes(items, answer.body.topics, value);
+      return attempt.isRepeated ? goneIsDeleted(answered) : answered;
     },
   });
   await refreshMetadata(context, names, options);
+  return outcomes;
+}
+
+/** A topic that a repeated attempt does not find was deleted by the one before, whose answer got lost. */
+function goneIsDeleted(
+  answered: ReadonlyMap<string, Outcome<DeletedTopic>>,
+): ReadonlyMap<string, Outcome<DeletedTopic>> {
+  const outcomes = new Map(answered);
+  for (const [name, outcome] of answered) {
+    if (!outcome.ok && outcome.error.code === "UNKNOWN_TOPIC_OR_PARTITION") {
+      outcomes.set(name, { ok: true, value: { name, topicId: null } });
+    }
+  }
   return outcomes;
 }
 

@@ -1,6 +1,6 @@
-// `listOffsets` for many partitions: one request to each leader.
+// `listOffsets` for many partitions: one request to each leader, several when they are more than one may ask for.
 
-import type { ResponseOf } from "@millrace/protocol";
+import { OFFSET_LOOKUPS_MAX, type ResponseOf } from "@millrace/protocol";
 import type { ClusterPort } from "./cluster-port.js";
 import { type PartitionState, partitionKey } from "./partition-state.js";
 
@@ -33,23 +33,14 @@ export async function queryOffsets<Query extends OffsetQuery>(
     }
   }
   const requests = [...byLeader].map(async ([nodeId, own]) => {
-    const partitions = own.map(({ state, timestamp }) => ({
-      topicId: state.topicId,
-      partition: state.partition,
-      timestamp,
-      currentLeaderEpoch: state.leaderEpoch,
-    }));
-    const { body } = await client.request(
-      { nodeId },
-      "listOffsets",
-      { isolationLevel: 0, partitions },
-      { timeoutMs: options.requestTimeoutMs },
-    );
-    const byKey = new Map(own.map((query) => [query.state.key, query]));
-    for (const answer of body.partitions) {
-      const query = byKey.get(partitionKey(answer.topicId, answer.partition));
-      if (query !== undefined) {
-        onAnswer(query, answer);
+    for (let from = 0; from < own.length; from += OFFSET_LOOKUPS_MAX) {
+      const part = own.slice(from, from + OFFSET_LOOKUPS_MAX);
+      const byKey = new Map(part.map((query) => [query.state.key, query]));
+      for (const answer of await askLeader(client, { ...options, nodeId }, part)) {
+        const query = byKey.get(partitionKey(answer.topicId, answer.partition));
+        if (query !== undefined) {
+          onAnswer(query, answer);
+        }
       }
     }
   });
@@ -59,4 +50,21 @@ export async function queryOffsets<Query extends OffsetQuery>(
       throw outcome.reason;
     }
   }
+}
+
+async function askLeader(
+  client: ClusterPort,
+  request: { readonly nodeId: number; readonly requestTimeoutMs: number },
+  queries: readonly OffsetQuery[],
+): Promise<readonly OffsetAnswer[]> {
+  const partitions = queries.map(({ state, timestamp }) => ({
+    topicId: state.topicId,
+    partition: state.partition,
+    timestamp,
+    currentLeaderEpoch: state.leaderEpoch,
+  }));
+  const { nodeId, requestTimeoutMs: timeoutMs } = request;
+  const body = { isolationLevel: 0, partitions };
+  const answer = await client.request({ nodeId }, "listOffsets", body, { timeoutMs });
+  return answer.body.partitions;
 }

@@ -20,3 +20,5 @@ export const IN_FLIGHT_BATCHES_MAX = 5;
 export const RECORD_BATCH_HEADER_BYTES = 61;
 /** Base offset and batch length, which the batch length does not count. */
 export const LOG_OVERHEAD_BYTES = 12;
+/** Look-ups by timestamp in one `listOffsets`: each may read from the disk. Clients with more ask several times. */
+export const OFFSET_LOOKUPS_MAX = 10_000;

@@ -6,6 +6,7 @@ import {
   LATEST_TIMESTAMP,
   MAX_TIMESTAMP,
   MillraceError,
+  OFFSET_LOOKUPS_MAX,
   type RequestOf,
   type ResponseOf,
   type WireErrorName,
@@ -16,17 +17,15 @@ import { type BrokerServices, type Handler, wireErrorOf } from "./handler.js";
 type Wanted = RequestOf<"listOffsets">["partitions"][number];
 type Listed = ResponseOf<"listOffsets">["partitions"][number];
 
-/** Look-ups by timestamp in one request: each may read from the disk. */
-const LOOKUPS_MAX = 10_000;
 /** Others get their turn after so many. */
 const SLICE = 64;
 
 export const listOffsets: Handler<"listOffsets"> = async (broker, request, call) => {
   const lookups = request.partitions.filter(isLookup).length;
-  if (lookups > LOOKUPS_MAX) {
+  if (lookups > OFFSET_LOOKUPS_MAX) {
     throw new MillraceError(
       "INVALID_REQUEST",
-      `${lookups} look-ups by timestamp; one request may have ${LOOKUPS_MAX}`,
+      `${lookups} look-ups by timestamp; one request may have ${OFFSET_LOOKUPS_MAX}`,
     );
   }
   // One request at a time of each connection: more of them would only take the disk from others.
