@@ -37,6 +37,8 @@ export class Log {
   readonly #reader: LogReader;
   readonly #writer: LogWriter;
   #topicId: string;
+  /** The start was moved and could not be stored: whoever deletes up to it is not promised anything yet. */
+  #isStartUnstored = false;
 
   /** @internal */
   constructor(parts: LogParts, scheduler: CommitScheduler) {
@@ -255,15 +257,14 @@ export class Log {
    */
   async deleteRecordsBefore(offset: number): Promise<void> {
     await this.#writer.exclusively(async () => {
-      const { marks, services } = this.#parts;
+      const { marks } = this.#parts;
       if (offset > marks.flushed || offset < 0) {
         throw new MillraceError("OFFSET_OUT_OF_RANGE", `offset ${offset} is not flushed`);
       }
-      if (offset > marks.start) {
-        await this.#writer.orFail(
-          () => services.withReserve(() => trimFront(this.#parts, offset)),
-          { bearsExhaustion: true },
-        );
+      if (offset > marks.start || this.#isStartUnstored) {
+        const start = Math.max(offset, marks.start);
+        await this.#trimmingFront(() => trimFront(this.#parts, start));
+        this.#isStartUnstored = false;
         this.#writer.notify();
       }
     });
@@ -272,19 +273,26 @@ export class Log {
   /** Removes segments that the topic's retention no longer keeps. Returns the bytes removed. */
   async applyRetention(nowMs: number): Promise<number> {
     return await this.#writer.exclusively(async () => {
-      const { services } = this.#parts;
       if (this.state !== "online") {
         return 0;
       }
-      const removed = await this.#writer.orFail(
-        () => services.withReserve(() => trimByRetention(this.#parts, nowMs)),
-        { bearsExhaustion: true },
-      );
+      const removed = await this.#trimmingFront(() => trimByRetention(this.#parts, nowMs));
       if (removed > 0) {
         this.#writer.notify();
       }
       return removed;
     });
+  }
+
+  async #trimmingFront(work: () => Promise<number>): Promise<number> {
+    const { marks, services } = this.#parts;
+    const before = marks.start;
+    try {
+      return await this.#writer.orFail(() => services.withReserve(work), { bearsExhaustion: true });
+    } catch (error) {
+      this.#isStartUnstored ||= marks.start !== before;
+      throw error;
+    }
   }
 
   /** Forgets producers that wrote last before `beforeMs`. */
