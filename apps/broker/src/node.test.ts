@@ -51,6 +51,31 @@ describe("a node in the simulated world", () => {
       await second.stop();
     }));
 
+  it("shortens the metadata log by snapshots, and starts from them", () =>
+    simulated(async (simulation) => {
+      const machine = simulation.node("broker");
+      const entries = {
+        "metadata.log.max.record.bytes.between.snapshots": "300",
+        "log.reserve.bytes": "100000",
+      };
+      const snapshotting = { ...config, broker: parseBrokerConfig(entries) };
+      for (let start = 0; start < 8; start++) {
+        const node = await startNode({ runtime: machine.runtime(), config: snapshotting });
+        expect(machine.disk.peek("/data/.millrace_reserve")).toHaveLength(100_000);
+        await node.stop();
+      }
+      const snapshots = machine.disk.paths().filter((path) => path.endsWith(".checkpoint"));
+      expect(snapshots).toHaveLength(2);
+      machine.crash({ powerLoss: true });
+      const node = await startNode({ runtime: machine.runtime(), config: snapshotting });
+      expect(node.health()).toMatchObject({ topics: 1, partitions: 1 });
+      const starts = new TextDecoder().decode(
+        machine.disk.peek("/data/log-start-offset-checkpoint"),
+      );
+      expect(starts).not.toContain("__cluster_metadata 0 0\n");
+      await node.stop();
+    }));
+
   it("stops by itself when a sync fails, and acknowledges nothing", () =>
     simulated(async (simulation) => {
       const machine = simulation.node("broker");

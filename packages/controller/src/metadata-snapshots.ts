@@ -93,7 +93,7 @@ export class MetadataSnapshots {
     this.running = this.take({ endOffset, epoch }, { timestampMs, records })
       .catch((error: unknown) => {
         // The log has it all; the next one is due after as many bytes again.
-        this.logger.warn({ endOffset, error }, "the metadata snapshot was not written");
+        this.logger.warn({ endOffset, error }, "a snapshot of the metadata was not finished");
       })
       .finally(() => {
         this.running = undefined;
