@@ -1,12 +1,12 @@
-// A sync beside the rounds of a log, for what is acknowledged without one (`flush=os`): batches are written and
-// acknowledged while it runs, and the log may roll, shrink or close.
+// A sync beside the rounds of a log, for what is acknowledged without one of its own (`flush=os`, or the commit
+// journal): batches are written and acknowledged while it runs, and the log may roll, shrink or close.
 
 import { activeSegment, type LogParts } from "./log-parts.js";
 
 /** Syncs what is written now, and moves the synced mark to there. Rejects when the sync failed, which is final. */
 export async function syncInBackground(log: LogParts): Promise<void> {
-  const { written, synced } = log.marks;
-  if (written === synced || log.isOffline) {
+  const { written, landed } = log.marks;
+  if (written === landed || log.isOffline) {
     return;
   }
   const { truncations } = log;

@@ -2,13 +2,14 @@
 // is the log's business. Rounds of one log never overlap.
 
 import type { BatchHeader } from "@millrace/protocol";
+import type { JournalExtent } from "./core/commit-journal-format.js";
 import { OFFSET_INDEX_ENTRY_BYTES } from "./core/offset-index.js";
 import { EPOCH_CHECKPOINT_FILE } from "./core/segment-name.js";
 import { encodeEpochCheckpoint } from "./core/text-checkpoints.js";
 import { TIME_INDEX_ENTRY_BYTES } from "./core/time-index.js";
 import { assertWhole, isFileError, replaceFile } from "./files.js";
 import type { LogConfig } from "./log-config.js";
-import { activeSegment, type LogParts, segmentPlace } from "./log-parts.js";
+import { activeSegment, directoryName, type LogParts, segmentPlace } from "./log-parts.js";
 import { storeProducerSnapshot } from "./producer-snapshots.js";
 import { Segment } from "./segment.js";
 import type { TailBatch } from "./tail-cache.js";
@@ -37,10 +38,11 @@ export class SyncFailed extends Error {
 
 /**
  * Writes the oldest queued batches (up to `roundBytesMax`, within one segment) and moves the written mark.
+ * Undefined when there was nothing to write, or nobody to write it for any more.
  * @throws RoundRefused when the disk is full; the file was cut back to where it was, and synced. Anything else that
  *   is thrown is final.
  */
-export async function writeRound(log: LogParts): Promise<void> {
+export async function writeRound(log: LogParts): Promise<JournalExtent | undefined> {
   let batches: TailBatch[];
   try {
     await rollIfDue(log);
@@ -60,9 +62,10 @@ export async function writeRound(log: LogParts): Promise<void> {
   }
   if (log.isOffline) {
     // Refused meanwhile: what was written is not part of the log.
-    return;
+    return undefined;
   }
   const segment = activeSegment(log);
+  const position = segment.sizeBytes;
   let bytes = 0;
   for (const { header } of batches) {
     segment.wrote(header, log.config.indexIntervalBytes);
@@ -73,15 +76,46 @@ export async function writeRound(log: LogParts): Promise<void> {
   log.bytesSinceSnapshot += bytes;
   log.services.countQueued(-bytes);
   log.services.countWritten(bytes);
+  const { baseOffset } = segment;
+  const chunks = batches.map((batch) => batch.bytes);
+  const name = directoryName(log);
+  return bytes === 0
+    ? undefined
+    : { kind: "extent", name, baseOffset, position, chunks, sizeBytes: bytes };
 }
 
 /**
- * Syncs what is written and moves the synced mark.
+ * Whether a round now would only append, little, to what is durable already: the commit journal can take its bytes,
+ * and replaying them leaves no gap.
+ */
+export function fitsJournal(log: LogParts): boolean {
+  const { config, marks, storage, tail } = log;
+  return (
+    config.flush === "sync" &&
+    marks.synced === marks.written &&
+    tail.pendingBytes <= storage.journalRoundBytesMax &&
+    !log.areEpochsDirty &&
+    !isNextRollDue(log)
+  );
+}
+
+/**
+ * The commit journal has nothing of this log any more, durably: to be done before the log gets shorter at its end or
+ * goes away, or a replay would bring back what is gone.
+ * @throws SyncFailed, FileError
+ */
+export async function leaveJournal(log: LogParts): Promise<void> {
+  await syncRound(log);
+  await log.services.journal.forget(directoryName(log));
+}
+
+/**
+ * Syncs what is written to the log's own file and moves the synced mark.
  * @throws SyncFailed
  */
 export async function syncRound(log: LogParts): Promise<void> {
-  const { written, synced } = log.marks;
-  if (synced === written) {
+  const { written, landed } = log.marks;
+  if (landed === written) {
     return;
   }
   const file = await activeSegment(log).file();
@@ -158,15 +192,19 @@ export async function snapshotProducers(log: LogParts): Promise<void> {
 }
 
 async function rollIfDue(log: LogParts): Promise<void> {
+  if (isNextRollDue(log)) {
+    await roll(log);
+  }
+}
+
+function isNextRollDue(log: LogParts): boolean {
   const [next] = log.tail.takePending(acceptOne());
   const segment = activeSegment(log);
-  if (
+  return (
     next !== undefined &&
     (log.mustRoll ||
       isRollDue(segment, { header: next.header, pendingBytes: 0, config: log.config }))
-  ) {
-    await roll(log);
-  }
+  );
 }
 
 function takeRound(log: LogParts): TailBatch[] {

@@ -4,6 +4,7 @@
 import { MillraceError } from "@millrace/protocol";
 import { randomUuid } from "@millrace/runtime";
 import { beforeCheckpoint } from "./before-checkpoint.js";
+import { CommitJournal } from "./commit-journal.js";
 import { CommitScheduler } from "./commit-scheduler.js";
 import { ProducerState } from "./core/producer-state.js";
 import {
@@ -16,6 +17,7 @@ import { isFileError } from "./files.js";
 import { forEachBounded } from "./for-each-bounded.js";
 import { recoverFoundLog } from "./found-log.js";
 import { IndexCache } from "./index-cache.js";
+import { replayJournal } from "./journal-replay.js";
 import { Log } from "./log.js";
 import { LogCleaner } from "./log-cleaner.js";
 import type { LogConfig } from "./log-config.js";
@@ -50,6 +52,7 @@ export class LogManager {
   readonly #directory: DataDirectory;
   readonly #environment: LogEnvironment;
   readonly #scheduler: CommitScheduler;
+  readonly #journal: CommitJournal;
   readonly #checkpointer: OffsetCheckpointer;
   readonly #removals: Removals;
   readonly #reserve: SpaceReserve;
@@ -81,10 +84,12 @@ export class LogManager {
     this.#removals = new Removals(runtime);
     const { path } = options;
     this.#reserve = new SpaceReserve({ runtime, path, reserveBytes: storage.reserveBytes });
-    this.#scheduler = new CommitScheduler({
-      clock: runtime.clock,
-      roundsAtOnceMax: storage.syncsAtOnceMax,
-    });
+    const hasFailed = (): boolean => this.#failure !== undefined;
+    const fail = (failure: StorageFailure): void => this.#fail(failure);
+    const journal = new CommitJournal({ runtime, storage, path, hasFailed, fail });
+    this.#journal = journal;
+    const { syncsAtOnceMax: roundsAtOnceMax } = storage;
+    this.#scheduler = new CommitScheduler({ clock: runtime.clock, roundsAtOnceMax, journal });
     const logs = (): Iterable<Log> => this.#logs.values();
     this.cleaner = new LogCleaner({
       runtime,
@@ -92,13 +97,8 @@ export class LogManager {
       storeOffsets: () => this.#checkpointer.store(),
       isBusy: () => this.#queuedBytes > 0,
     });
-    this.#checkpointer = new OffsetCheckpointer({
-      runtime,
-      storage,
-      directory,
-      logs,
-      beforeStore: () => beforeCheckpoint([...this.#logs.values()]),
-    });
+    const beforeStore = (): Promise<void> => beforeCheckpoint([...this.#logs.values()]);
+    this.#checkpointer = new OffsetCheckpointer({ runtime, storage, directory, logs, beforeStore });
     const indexCache = new IndexCache(storage.indexCacheBytes);
     this.#scrubber = new Scrubber({ runtime, storage, path, logs });
     this.#environment = {
@@ -238,6 +238,7 @@ export class LogManager {
     try {
       const logs = [...this.#logs.values()];
       await forEachBounded(logs, LOGS_AT_ONCE_MAX, (log) => log.close());
+      await this.#journal.close();
       if (this.#failure === undefined) {
         await this.#bearingFullDisk(() => this.#markClean());
       }
@@ -269,6 +270,7 @@ export class LogManager {
   async #recover(onProgress: LogManagerOptions["onProgress"]): Promise<void> {
     await this.#directory.finishDeletions();
     await this.#reserve.open();
+    await this.#reserve.useAll(() => replayJournal(this.#runtime, this.path));
     const recoveryPoints = await this.#directory.loadRecoveryPoints();
     const startOffsets = await this.#directory.loadLogStartOffsets();
     const cleanerOffsets = await this.#directory.loadCleanerOffsets();
@@ -363,6 +365,7 @@ export class LogManager {
         return reserve.isHeld;
       },
       withReserve: (work) => reserve.useAll(work),
+      journal: this.#journal,
       storeOffsets: () => this.#checkpointer.store(),
       removeLater: (segment, delayMs) => {
         indexCache.forget(segment);

@@ -1,9 +1,11 @@
 // What the modules that together make a log share: its state, and what the data directory does for it. No behaviour
 // beyond looking things up.
 
+import type { CommitJournal } from "./commit-journal.js";
 import type { LeaderEpochs } from "./core/leader-epochs.js";
 import type { OffsetMarks } from "./core/offset-marks.js";
 import type { ProducerState } from "./core/producer-state.js";
+import { partitionDirectoryName } from "./core/segment-name.js";
 import type { LogConfig } from "./log-config.js";
 import type { LogId, StorageFailure } from "./log-types.js";
 import type { ReadingServices } from "./read-ahead.js";
@@ -28,6 +30,7 @@ export interface LogServices extends ReadingServices {
   readonly hasReserve: boolean;
   /** Does `work`, and again when the disk is full: with the reserve's space, and with that of hints. */
   withReserve<T>(work: () => Promise<T>): Promise<T>;
+  readonly journal: Pick<CommitJournal, "append" | "forget">;
   /** Stores recovery points and start offsets of all logs, durably. */
   storeOffsets(): Promise<void>;
   /** Removes a retired segment's files after `delayMs` and when its last reader left. */
@@ -121,4 +124,9 @@ export function segmentPlace(
 
 export function logName(id: Pick<LogId, "topic" | "partition">): string {
   return `${id.topic}-${id.partition}`;
+}
+
+/** The log's directory in the data directory. */
+export function directoryName({ id }: Pick<LogParts, "id">): string {
+  return partitionDirectoryName(id.topic, id.partition);
 }

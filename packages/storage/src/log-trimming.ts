@@ -3,7 +3,7 @@
 // Runs while the log does nothing else (`Log` sees to it).
 
 import { scanBatches } from "./batch-scanner.js";
-import { roll, storeEpochs } from "./commit-round.js";
+import { leaveJournal, roll, storeEpochs } from "./commit-round.js";
 import { BatchSequence } from "./core/batch-sequence.js";
 import { INDEX_STATE_SUFFIX } from "./core/index-state.js";
 import { planRetention, type RetainedSegment } from "./core/retention-plan.js";
@@ -96,6 +96,7 @@ export async function trimFront(log: LogParts, startOffset: number): Promise<num
  * stored first: a log that is shorter than its recovery point would count as damaged.
  */
 export async function trimBack(log: LogParts, offset: number): Promise<void> {
+  await leaveJournal(log);
   const segment = segmentAt(log, offset);
   const indexes = await indexPrefix(log, segment, offset);
   const end = Math.max(indexes.endOffset, segment.baseOffset);

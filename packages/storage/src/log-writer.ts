@@ -4,19 +4,24 @@
 import { MillraceError } from "@millrace/protocol";
 import { syncInBackground } from "./background-sync.js";
 import {
+  fitsJournal,
+  leaveJournal,
   RoundRefused,
   snapshotProducers,
   storeEpochs,
   syncRound,
   writeRound,
 } from "./commit-round.js";
-import type { CommitTarget } from "./commit-scheduler.js";
+import type { CommitTarget, CommitWay } from "./commit-scheduler.js";
+import type { JournalExtent } from "./core/commit-journal-format.js";
 import { isFileError } from "./files.js";
 import { FlushWaiters } from "./flush-waiters.js";
 import { activeSegment, type LogParts, logName } from "./log-parts.js";
 import { SNAPSHOT_INTERVAL_BYTES } from "./producer-snapshots.js";
 import { SyncTimer } from "./sync-timer.js";
 
+/** Stored hints may lag so much behind: reading it costs a start less than storing them often costs everybody. */
+const HINTS_LAG_BYTES_MAX = 128 * 1024;
 const REFUSALS_TOLD_EVERY_MS = 10_000;
 
 export class LogWriter implements CommitTarget {
@@ -27,21 +32,28 @@ export class LogWriter implements CommitTarget {
   /** The end of the chain of operations that change files. */
   #lastChange: Promise<unknown> = Promise.resolve();
   #toldRefusedMs = Number.NEGATIVE_INFINITY;
-  /** The written mark when the hints were stored. */
-  #hintsAt: number;
+  /** The journal did not take what was written: a round of the log's own has to sync it. */
+  #mustSync = false;
+  /** The active segment, and how much of it was written, when the hints were stored. */
+  #hintsAt: { readonly baseOffset: number; readonly sizeBytes: number };
 
   constructor(parts: LogParts) {
     this.#parts = parts;
-    this.#hintsAt = parts.marks.written;
+    const { baseOffset, sizeBytes } = activeSegment(parts);
+    this.#hintsAt = { baseOffset, sizeBytes };
     this.#syncTimer = new SyncTimer(parts, () => this.syncInBackground());
   }
 
   get hasWork(): boolean {
-    return this.#parts.tail.hasPending && !this.#parts.isOffline;
+    return (this.#parts.tail.hasPending || this.#mustSync) && !this.#parts.isOffline;
   }
 
-  commitRound(): Promise<void> {
-    return this.exclusively(() => this.#round());
+  get fitsJournal(): boolean {
+    return fitsJournal(this.#parts);
+  }
+
+  commitRound(way: CommitWay): Promise<void> {
+    return this.exclusively(() => this.#round(way));
   }
 
   /** The configuration changed. */
@@ -77,13 +89,23 @@ export class LogWriter implements CommitTarget {
     this.#settle();
   }
 
+  /** What is in the commit journal now is in the log's own files too, durably, when it resolves. */
+  async land(): Promise<void> {
+    await this.syncInBackground();
+    if (this.#parts.isOffline) {
+      // It is being removed, which lands the rest.
+      await this.exclusively(() => Promise.resolve());
+    }
+  }
+
   /** Stores what makes the next start quick: the active segment's indexes, and a producer snapshot when due. */
   async storeHints(): Promise<void> {
     await this.exclusively(async () => {
       if (this.#parts.isOffline || this.#parts.services.failure !== undefined) {
         return;
       }
-      this.#hintsAt = this.#parts.marks.written;
+      const { baseOffset, sizeBytes } = activeSegment(this.#parts);
+      this.#hintsAt = { baseOffset, sizeBytes };
       await activeSegment(this.#parts).activeIndexes.store({ sync: false });
       if (this.#parts.bytesSinceSnapshot >= SNAPSHOT_INTERVAL_BYTES) {
         await snapshotProducers(this.#parts);
@@ -91,15 +113,24 @@ export class LogWriter implements CommitTarget {
     });
   }
 
-  /** Whether `storeHints` would store anything new. */
-  get hasUnstoredHints(): boolean {
-    return this.#hintsAt !== this.#parts.marks.written;
+  /** Whether so much was written since `storeHints` that it is worth the while. */
+  get areHintsDue(): boolean {
+    const { baseOffset, sizeBytes } = activeSegment(this.#parts);
+    const storedBytes = this.#hintsAt.baseOffset === baseOffset ? this.#hintsAt.sizeBytes : 0;
+    return Math.abs(sizeBytes - storedBytes) >= HINTS_LAG_BYTES_MAX;
   }
 
-  /** Goes offline when what changes files right now has ended. */
+  /** Goes offline when what changes files right now has ended; what was acknowledged is in the log's own files then. */
   async stop(reason: string): Promise<void> {
     this.abandon(reason);
-    await this.exclusively(() => Promise.resolve());
+    const { services } = this.#parts;
+    await this.exclusively(async () => {
+      if (services.failure === undefined) {
+        await this.orFail(() => services.withReserve(() => leaveJournal(this.#parts)), {
+          bearsExhaustion: true,
+        });
+      }
+    });
   }
 
   /** Waits for the last readers. */
@@ -111,7 +142,7 @@ export class LogWriter implements CommitTarget {
   async close(): Promise<void> {
     await this.exclusively(async () => {
       while (this.#parts.tail.hasPending && this.#parts.services.failure === undefined) {
-        await this.#round();
+        await this.#round("file");
       }
       const isOnline = !this.#parts.isOffline && this.#parts.services.failure === undefined;
       if (isOnline) {
@@ -144,15 +175,30 @@ export class LogWriter implements CommitTarget {
     this.notify();
   }
 
-  async #round(): Promise<void> {
+  async #round(way: CommitWay): Promise<void> {
     if (this.#parts.isOffline || this.#parts.services.failure !== undefined) {
       return;
     }
     const parts = this.#parts;
     try {
-      await this.#write();
+      // Only then: a replay must not find a gap.
+      const isDurableSoFar = parts.marks.synced === parts.marks.written;
+      const extent = await this.#write();
       if (parts.config.flush === "sync") {
-        await syncRound(parts);
+        const isJournaled =
+          way === "journal" &&
+          isDurableSoFar &&
+          extent !== undefined &&
+          (await this.#journal(extent));
+        if (way === "journal" && !isJournaled) {
+          // It holds no turn to sync.
+          this.#mustSync = parts.marks.synced < parts.marks.written;
+          return;
+        }
+        this.#mustSync = false;
+        if (!isJournaled) {
+          await syncRound(parts);
+        }
       } else {
         parts.marks.countWrittenAsFlushed();
         this.#syncTimer.wrote();
@@ -180,10 +226,20 @@ export class LogWriter implements CommitTarget {
     }
   }
 
-  async #write(): Promise<void> {
+  async #write(): Promise<JournalExtent | undefined> {
     const { marks, mayUseReserveTo, services } = this.#parts;
-    const write = (): Promise<void> => writeRound(this.#parts);
-    await (mayUseReserveTo > marks.written ? services.withReserve(write) : write());
+    const write = (): Promise<JournalExtent | undefined> => writeRound(this.#parts);
+    return await (mayUseReserveTo > marks.written ? services.withReserve(write) : write());
+  }
+
+  async #journal(extent: JournalExtent): Promise<boolean> {
+    const { marks, services } = this.#parts;
+    const { written } = marks;
+    const isDurable = await services.journal.append(extent, this);
+    if (isDurable && !this.#parts.isOffline) {
+      marks.journaledTo(written);
+    }
+    return isDurable;
   }
 
   /** Takes back all that is not written: log end, producers, epochs; and refuses whoever waits for it. */

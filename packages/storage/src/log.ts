@@ -90,9 +90,9 @@ export class Log {
     return this.#parts.marks.flushed;
   }
 
-  /** Next offset after the last fsynced one, whatever the topic's `flush`. */
+  /** Next offset after the last one that is fsynced in the log's own files, whatever the topic's `flush`. */
   get recoveryPoint(): number {
-    return this.#parts.marks.synced;
+    return this.#parts.marks.landed;
   }
 
   /** Of all segments, unwritten batches included. */
@@ -350,9 +350,9 @@ export class Log {
     return this.#writer.storeHints();
   }
 
-  /** @internal Whether `storeHints` would store anything new. */
-  get hasUnstoredHints(): boolean {
-    return this.#writer.hasUnstoredHints;
+  /** @internal Whether `storeHints` is worth the while. */
+  get areHintsDue(): boolean {
+    return this.#writer.areHintsDue;
   }
 
   /** @internal Gives a log whose `partition.metadata` was lost its id back. */

@@ -1,5 +1,6 @@
 import { createSimRuntime, type SimNode } from "@millrace/runtime/sim";
 import { describe, expect, it } from "vitest";
+import { removeIfPresent } from "./files.js";
 import { type Log, repairLog } from "./index.js";
 import { appendFlushed, batchOf, createLog, openManager } from "./testdata/harness.js";
 
@@ -40,7 +41,7 @@ describe("a quarantined log", () => {
       await simulation.sleep(10_000);
       await appendMany(log, COUNT / 2);
       node.crash();
-      await node.runtime().fileSystem.removeFile(LOG.replace(".log", ".index-state"));
+      await removeIfPresent(node.runtime().fileSystem, LOG.replace(".log", ".index-state"));
       node.crash();
       damage(node, { path: LOG, index: 5, count: COUNT });
       damage(node, { path: LOG, index: 14, count: COUNT });

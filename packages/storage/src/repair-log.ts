@@ -17,13 +17,14 @@ import {
 } from "./core/segment-name.js";
 import { decodeEpochCheckpoint, decodeOffsetCheckpoint } from "./core/text-checkpoints.js";
 import { CHUNK_BYTES, readFully, readTextIfPresent, removeIfPresent, writeFully } from "./files.js";
+import { replayJournal } from "./journal-replay.js";
 import { placeholderBatches } from "./placeholder-batch.js";
 import { removeQuarantine } from "./quarantine-marker.js";
 import { type DamagedRange, planRepair, type SegmentPlan } from "./repair-plan.js";
 import type { StorageRuntime } from "./storage-config.js";
 
 export interface RepairOptions {
-  readonly runtime: Pick<StorageRuntime, "fileSystem" | "compute" | "clock">;
+  readonly runtime: Pick<StorageRuntime, "fileSystem" | "compute" | "clock" | "logger">;
   /** The data directory. */
   readonly path: string;
   readonly topic: string;
@@ -67,6 +68,8 @@ export async function repairLog(options: RepairOptions): Promise<RepairReport> {
   await runtime.fileSystem.status(`${path}/${partitionName(options)}`);
   const lock = await runtime.fileSystem.lockDirectory(path);
   try {
+    // Or a later start would write what the journal holds into files that are no longer what they were.
+    await replayJournal(runtime, path);
     return await repair(options);
   } finally {
     await lock.release();

@@ -20,6 +20,13 @@ export interface StorageConfig {
   readonly roundBytesMax: number;
   /** Up to this size a write is done synchronously, which is cheaper than a trip through the pool. Default 32 KiB. */
   readonly synchronousWriteBytesMax: number;
+  /**
+   * What the commit journal may take on the disk: two files of half of it, each emptied in turn. It is used while more
+   * logs wait than may sync at once. 0: none, each log syncs for itself. Default 128 MiB.
+   */
+  readonly journalBytes: number;
+  /** Rounds up to this size may go through the journal, which writes them twice. Default 64 KiB. */
+  readonly journalRoundBytesMax: number;
   /** Recently written batches kept in memory, over all logs. Default 64 MiB. */
   readonly tailCacheBytes: number;
   /** Memory of reads from disk that is kept to be used again. Default 16 MiB. */
@@ -55,6 +62,8 @@ export const storageConfigDefaults: StorageConfig = Object.freeze({
   queuedBytesMax: 256 * 1024 * 1024,
   roundBytesMax: 32 * 1024 * 1024,
   synchronousWriteBytesMax: 32 * 1024,
+  journalBytes: 128 * 1024 * 1024,
+  journalRoundBytesMax: 64 * 1024,
   tailCacheBytes: 64 * 1024 * 1024,
   readBufferBytes: 16 * 1024 * 1024,
   readAheadBytes: 8 * 1024 * 1024,

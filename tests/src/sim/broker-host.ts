@@ -5,6 +5,7 @@ import { parseBrokerConfig } from "@millrace/broker";
 import type { ServerRuntime } from "@millrace/runtime";
 import type { CrashOptions, SimNode, Simulation } from "@millrace/runtime/sim";
 import { type Node, startNode } from "@millrace/server";
+import type { StorageConfig } from "@millrace/storage";
 import { type PlantedBug, plant, plantedProducerState } from "./planted-bugs.js";
 
 export const brokerPort = 9092;
@@ -14,6 +15,7 @@ export interface BrokerHostOptions {
   readonly machine: SimNode;
   readonly bug?: PlantedBug | undefined;
   readonly topicDefaults: Readonly<Record<string, string>>;
+  readonly storage?: Partial<StorageConfig> | undefined;
   /** Stands between each new process and its runtime: to count, or to spoil something. */
   readonly decorate?: ((runtime: ServerRuntime) => ServerRuntime) | undefined;
 }
@@ -49,6 +51,7 @@ export class BrokerHost {
         nodeId: 1,
         broker: parseBrokerConfig(this.#options.topicDefaults),
         softwareVersion: "simulated",
+        storage: this.#options.storage ?? {},
       },
       createProducerState: plantedProducerState(this.#options.bug),
     }).then(

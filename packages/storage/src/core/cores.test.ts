@@ -136,10 +136,10 @@ describe("OffsetMarks", () => {
   it("refuses every step that would break their order", () => {
     const marks = new OffsetMarks(0, 5);
     marks.appended(9);
-    expect(() => marks.wrote(10)).toThrow("start <= synced");
+    expect(() => marks.wrote(10)).toThrow("written <= end");
     const again = new OffsetMarks(0, 5);
     again.appended(9);
-    expect(() => again.syncedTo(7)).toThrow("start <= synced");
+    expect(() => again.syncedTo(7)).toThrow("written <= end");
     expect(() => again.appended(3)).toThrow("moves the log end forward");
   });
 });

@@ -1,14 +1,16 @@
 // The marks of one log, all exclusive upper bounds:
 //
-//   synced <= flushed <= written <= end      start <= end
+//   landed <= synced <= flushed <= written <= end      start <= end
 //
-// `end` is where the next batch goes, `written` what the file holds, `synced` what `fdatasync` covered (the recovery
-// point), `flushed` what may be acknowledged: `synced`, or `written` with `flush=os`. Every change asserts it all.
+// `end` is where the next batch goes, `written` what the file holds, `synced` what `fdatasync` covered, in the file
+// or in the commit journal, `landed` what it covered in the file itself (the recovery point), `flushed` what may be
+// acknowledged: `synced`, or `written` with `flush=os`. Every change asserts it all.
 
 import { assertInvariant } from "./invariant.js";
 
 export class OffsetMarks {
   #start: number;
+  #landed: number;
   #synced: number;
   #flushed: number;
   #written: number;
@@ -17,6 +19,7 @@ export class OffsetMarks {
   /** A log that holds [start, end), all of it durable. */
   constructor(start: number, end: number) {
     this.#start = start;
+    this.#landed = end;
     this.#synced = end;
     this.#flushed = end;
     this.#written = end;
@@ -26,6 +29,10 @@ export class OffsetMarks {
 
   get start(): number {
     return this.#start;
+  }
+
+  get landed(): number {
+    return this.#landed;
   }
 
   get synced(): number {
@@ -62,8 +69,14 @@ export class OffsetMarks {
     this.#assert();
   }
 
-  /** A sync that was issued when `synced` was written has succeeded. */
+  /** A sync of the log's file that was issued when `synced` was written has succeeded. */
   syncedTo(synced: number): void {
+    this.#landed = Math.max(this.#landed, synced);
+    this.journaledTo(synced);
+  }
+
+  /** All that was not synced before, up to `synced`, is durable in the commit journal. */
+  journaledTo(synced: number): void {
     this.#synced = Math.max(this.#synced, synced);
     this.#flushed = Math.max(this.#flushed, this.#synced);
     this.#assert();
@@ -90,6 +103,7 @@ export class OffsetMarks {
     this.#written = Math.min(this.#written, end);
     this.#flushed = Math.min(this.#flushed, end);
     this.#synced = Math.min(this.#synced, end);
+    this.#landed = Math.min(this.#landed, end);
     this.#start = Math.min(this.#start, end);
     this.#assert();
   }
@@ -104,6 +118,7 @@ export class OffsetMarks {
     this.#written = offset;
     this.#flushed = offset;
     this.#synced = Math.min(this.#synced, offset);
+    this.#landed = Math.min(this.#landed, offset);
     this.#assert();
   }
 
@@ -119,12 +134,14 @@ export class OffsetMarks {
   #assert(): void {
     const inOrder =
       this.#start >= 0 &&
+      this.#landed <= this.#synced &&
       this.#synced <= this.#flushed &&
       this.#flushed <= this.#written &&
       this.#written <= this.#end &&
       this.#start <= this.#end;
-    assertInvariant(inOrder, "start <= synced <= flushed <= written <= end", {
+    assertInvariant(inOrder, "landed <= synced <= flushed <= written <= end", {
       start: this.#start,
+      landed: this.#landed,
       synced: this.#synced,
       flushed: this.#flushed,
       written: this.#written,
