@@ -66,6 +66,84 @@ describe("the tail cache", () => {
     expect(heldCount(tails)).toBeLessThan(MESSAGE_BYTES / 256);
   });
 
+  it("keeps what quiet logs wrote while one busy log writes many times its size", () => {
+    const cache = new TailCache(64 * MESSAGE_BYTES);
+    const some = readBatchHeader(batchOf({ values: ["x"] }));
+    const write = (tail: LogTail, size: number, baseOffset: number): void => {
+      const header = { ...some, baseOffset, lastOffset: baseOffset };
+      tail.append({ bytes: new Uint8Array(new ArrayBuffer(size)), header, undo: undefined });
+      tail.wrote(1);
+    };
+    const busy = new LogTail(cache);
+    const quiet = Array.from({ length: 1_000 }, () => new LogTail(cache));
+    for (let second = 0; second < 10; second++) {
+      for (const tail of quiet) {
+        write(tail, 1_000, second);
+      }
+      for (let count = 0; count < 100; count++) {
+        write(busy, MESSAGE_BYTES, second * 100 + count);
+      }
+    }
+    expect(quiet.every((tail) => tail.from(0) !== undefined)).toBe(true);
+    expect(busy.from(999 - 40)).toBeDefined();
+    expect(busy.from(0)).toBeUndefined();
+    // Nor do the quiet ones, left alone, hold more than half against it for ever.
+    for (let second = 10; second < 100; second++) {
+      for (const tail of quiet) {
+        write(tail, 1_000, second);
+      }
+    }
+    for (let count = 0; count < 100; count++) {
+      write(busy, MESSAGE_BYTES, 1_000 + count);
+    }
+    expect(busy.from(1_099 - 28)).toBeDefined();
+    expect(quiet.every((tail) => tail.from(99) !== undefined)).toBe(true);
+    expect(cache.sizeBytes).toBeLessThanOrEqual(64 * MESSAGE_BYTES);
+  });
+
+  it("frees what a log lets go of by itself, and drops the others' oldest as before", () => {
+    const cache = new TailCache(10.5 * MESSAGE_BYTES);
+    const some = readBatchHeader(batchOf({ values: ["x"] }));
+    const write = (tail: LogTail, offset: number): void => {
+      const header = { ...some, baseOffset: offset, lastOffset: offset };
+      const bytes = new Uint8Array(new ArrayBuffer(MESSAGE_BYTES));
+      tail.append({ bytes, header, undo: undefined });
+      tail.wrote(1);
+    };
+    const [first, second] = [new LogTail(cache), new LogTail(cache)];
+    for (let offset = 0; offset < 5; offset++) {
+      write(first, offset);
+      write(second, offset);
+    }
+    first.dropThrough(3);
+    expect(first.startOffset).toBe(4);
+    expect(cache.sizeBytes).toBeLessThan(6.1 * MESSAGE_BYTES);
+    for (let offset = 5; offset < 9; offset++) {
+      write(second, offset);
+    }
+    expect(second.startOffset).toBe(0);
+    write(second, 9);
+    write(second, 10);
+    expect(cache.sizeBytes).toBeLessThanOrEqual(10.5 * MESSAGE_BYTES);
+    expect(second.from(10)).toBeDefined();
+    first.clear();
+    second.clear();
+    expect(cache.sizeBytes).toBe(0);
+  });
+
+  it("gives all of its memory to one log that is alone", () => {
+    const cache = new TailCache(10.5 * MESSAGE_BYTES);
+    const tail = new LogTail(cache);
+    for (let offset = 0; offset < 50; offset++) {
+      const bytes = new Uint8Array(new ArrayBuffer(MESSAGE_BYTES));
+      bytes.set(batchOf({ values: ["x"] }));
+      const header = { ...readBatchHeader(bytes), baseOffset: offset, lastOffset: offset };
+      tail.append({ bytes, header, undo: undefined });
+      tail.wrote(1);
+    }
+    expect(tail.startOffset).toBe(40);
+  });
+
   it("lets go of the memory of what it dropped", async () => {
     const cache = new TailCache(4.5 * MESSAGE_BYTES);
     const buffers = Array.from({ length: 50 }, () => new ArrayBuffer(MESSAGE_BYTES));

@@ -1,5 +1,6 @@
 // The newest batches of all logs, in memory: a consumer that keeps up never touches the disk. One bound for the
-// whole broker, oldest out first, whatever log they belong to. Batches that are not written yet are held by their
+// whole broker. A log that is written much drops its own batches, oldest first; it takes nothing from the many that are
+// written little, which have half of the memory when they need it. Batches that are not written yet are held by their
 // log (`LogTail`) and not counted here: the commit scheduler bounds those.
 
 import type { BatchHeader } from "@millrace/protocol";
@@ -13,22 +14,16 @@ export interface TailBatch {
   readonly undo: ProducerUndo | undefined;
 }
 
-interface CachedBatch {
-  readonly tail: LogTail;
-  readonly lastOffset: number;
-  /** What the batch is a view of: usually the network message it came in, which stays in memory with it. */
-  readonly buffer: ArrayBufferLike;
-}
-
 const COMPACT_AT = 1024;
 /** About what the bookkeeping of one batch takes, its parsed header included. */
 const BATCH_OVERHEAD_BYTES = 512;
+/** A log that has more than this part of the cache counts as busy. */
+const BUSY_PART = 1 / 64;
 
 export class TailCache {
   readonly #maxBytes: number;
-  /** Oldest first; undefined before `#head`, or what was dropped would stay in memory until the next compaction. */
-  #queue: (CachedBatch | undefined)[] = [];
-  #head = 0;
+  readonly #quiet = new Turns();
+  readonly #busy = new Turns();
   #sizeBytes = 0;
   /** How many cached batches are views of each buffer. */
   readonly #holders = new Map<ArrayBufferLike, number>();
@@ -44,33 +39,30 @@ export class TailCache {
 
   /** A batch of `tail` was written and may be dropped from now on. */
   add(tail: LogTail, batch: TailBatch): void {
-    const { buffer } = batch.bytes;
-    this.#queue.push({ tail, lastOffset: batch.header.lastOffset, buffer });
-    this.#hold(buffer);
-    while (this.#sizeBytes > this.#maxBytes && this.#head < this.#queue.length) {
-      const oldest = this.#queue[this.#head] as CachedBatch;
-      this.#queue[this.#head++] = undefined;
-      this.#release(oldest.buffer);
-      oldest.tail.dropThrough(oldest.lastOffset);
-    }
-    if (this.#head > COMPACT_AT && this.#head * 2 > this.#queue.length) {
-      this.#queue = this.#queue.slice(this.#head);
-      this.#head = 0;
+    this.#hold(batch.bytes.buffer);
+    const isBusy = tail.cachedBytes > this.#maxBytes * BUSY_PART;
+    const turns = isBusy ? this.#busy : this.#quiet;
+    turns.add(tail, batch.bytes.byteLength + BATCH_OVERHEAD_BYTES);
+    while (this.#sizeBytes > this.#maxBytes) {
+      const larger = this.#quiet.bytes > this.#busy.bytes ? this.#quiet : this.#busy;
+      const next = larger.next();
+      if (next === undefined) {
+        break;
+      }
+      const dropped = next.dropOldest();
+      if (dropped !== undefined) {
+        this.#release(dropped.bytes.buffer);
+      }
     }
   }
 
-  /** A tail is gone, with all it held. */
-  forget(tail: LogTail): void {
-    const kept: CachedBatch[] = [];
-    for (const cached of this.#queue.slice(this.#head) as CachedBatch[]) {
-      if (cached.tail === tail) {
-        this.#release(cached.buffer);
-      } else {
-        kept.push(cached);
-      }
+  /** A tail let go of its oldest batches by itself. */
+  forget(tail: LogTail, dropped: readonly TailBatch[]): void {
+    for (const { bytes } of dropped) {
+      this.#release(bytes.buffer);
     }
-    this.#queue = kept;
-    this.#head = 0;
+    const fromQuiet = this.#quiet.forget(tail, dropped.length);
+    this.#busy.forget(tail, dropped.length - fromQuiet);
   }
 
   #hold(buffer: ArrayBufferLike): void {
@@ -90,6 +82,53 @@ export class TailCache {
   }
 }
 
+/** Whose turn it is to drop its oldest batch: a log has one turn for each batch, in the order they were added. */
+class Turns {
+  /** Undefined before `#head`, or what was dropped would stay in memory until the next compaction. */
+  #queue: ({ readonly tail: LogTail; readonly bytes: number } | undefined)[] = [];
+  #head = 0;
+  #bytes = 0;
+
+  /** About what the batches take. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  add(tail: LogTail, bytes: number): void {
+    this.#queue.push({ tail, bytes });
+    this.#bytes += bytes;
+  }
+
+  next(): LogTail | undefined {
+    const turn = this.#queue[this.#head];
+    if (turn === undefined) {
+      return undefined;
+    }
+    this.#queue[this.#head++] = undefined;
+    this.#bytes -= turn.bytes;
+    if (this.#head > COMPACT_AT && this.#head * 2 > this.#queue.length) {
+      this.#queue = this.#queue.slice(this.#head);
+      this.#head = 0;
+    }
+    return turn.tail;
+  }
+
+  /** Takes back a tail's first turns. Returns how many there were. */
+  forget(tail: LogTail, count: number): number {
+    let taken = 0;
+    this.#queue = this.#queue.slice(this.#head).filter((turn) => {
+      const isTaken = turn?.tail === tail && taken < count;
+      if (isTaken) {
+        taken++;
+        this.#bytes -= turn.bytes;
+      }
+      return !isTaken;
+    });
+    this.#head = 0;
+    return taken;
+  }
+}
+
 /**
  * The newest batches of one log, without a gap up to its end: first those that are written (and may be dropped),
  * then those that wait for the commit scheduler.
@@ -101,6 +140,7 @@ export class LogTail {
   /** Index of the first batch that is not written. */
   #pendingAt = 0;
   #pendingBytes = 0;
+  #cachedBytes = 0;
 
   constructor(cache: TailCache) {
     this.#cache = cache;
@@ -108,6 +148,11 @@ export class LogTail {
 
   get pendingBytes(): number {
     return this.#pendingBytes;
+  }
+
+  /** Of batches that are written and still held. */
+  get cachedBytes(): number {
+    return this.#cachedBytes;
   }
 
   get hasPending(): boolean {
@@ -143,6 +188,7 @@ export class LogTail {
       const batch = this.#batches[this.#pendingAt] as TailBatch;
       this.#pendingAt++;
       this.#pendingBytes -= batch.bytes.byteLength;
+      this.#cachedBytes += batch.bytes.byteLength;
       this.#cache.add(this, batch);
     }
     this.#compact();
@@ -158,26 +204,39 @@ export class LogTail {
     this.#pendingBytes = 0;
   }
 
+  /** Drops the oldest written batch. */
+  dropOldest(): TailBatch | undefined {
+    if (this.#head === this.#pendingAt) {
+      return undefined;
+    }
+    const oldest = this.#batches[this.#head] as TailBatch;
+    this.#batches[this.#head] = released;
+    this.#head++;
+    this.#cachedBytes -= oldest.bytes.byteLength;
+    this.#compact();
+    return oldest;
+  }
+
   /** Drops the written batches that end at or before `lastOffset`. */
   dropThrough(lastOffset: number): void {
-    while (this.#head < this.#pendingAt) {
-      const first = this.#batches[this.#head] as TailBatch;
-      if (first.header.lastOffset > lastOffset) {
-        break;
-      }
-      this.#batches[this.#head] = released;
-      this.#head++;
+    const dropped: TailBatch[] = [];
+    while (
+      this.#head < this.#pendingAt &&
+      (this.#batches[this.#head] as TailBatch).header.lastOffset <= lastOffset
+    ) {
+      dropped.push(this.dropOldest() as TailBatch);
     }
-    this.#compact();
+    this.#cache.forget(this, dropped);
   }
 
   /** Forgets all that is written, after a truncation. Nothing may be pending. */
   clear(): void {
-    this.#cache.forget(this);
+    this.#cache.forget(this, this.#batches.slice(this.#head, this.#pendingAt));
     this.#batches = [];
     this.#head = 0;
     this.#pendingAt = 0;
     this.#pendingBytes = 0;
+    this.#cachedBytes = 0;
   }
 
   /** The batches from the one that contains `offset` on; undefined when it is not held. */
