@@ -9,6 +9,7 @@ import {
   Simulation,
   swarmFaults,
 } from "@millrace/runtime/sim";
+import type { StorageConfig } from "@millrace/storage";
 import { Ledger, type Verdict } from "../crash/ledger.js";
 import { BrokerHost, brokerPort } from "./broker-host.js";
 import type { PlantedBug } from "./planted-bugs.js";
@@ -43,6 +44,7 @@ interface Hazards {
   readonly faults: FaultOptions;
   readonly workload: Omit<WorkloadOptions, "bootstrap">;
   readonly topicDefaults: Readonly<Record<string, string>>;
+  readonly storage: Partial<StorageConfig>;
 }
 
 const STORM_MS = 60_000;
@@ -86,6 +88,8 @@ function drawHazards(simulation: Simulation): Hazards {
     topicDefaults: {
       "log.segment.bytes": String(16_384 + random.below(200_000)),
     },
+    // With one sync at a time two logs are a crowd: they share the journal, whose files take turns often.
+    storage: random.below(2) === 0 ? { syncsAtOnceMax: 1, journalBytes: 40_000 } : {},
   };
 }
 
@@ -141,6 +145,7 @@ class World {
       machine: this.#machine,
       bug,
       topicDefaults: hazards.topicDefaults,
+      storage: hazards.storage,
     });
   }
 
