@@ -17,8 +17,8 @@ const PASS_INTERVAL_MS = 3_600_000;
 const START_DELAY_MS = 60_000;
 /** After a log could not be read. */
 const RETRY_DELAY_MS = 1_000;
-/** The place is stored when so much was verified since: what a restart repeats at most, beside a part of a log. */
-const STORE_INTERVAL_BYTES = 64 * 1024 * 1024;
+/** When a log is done and so much was verified since, the place is stored: what a restart repeats, beside part of a log. */
+const STORE_INTERVAL_BYTES = 8 * 1024 * 1024;
 
 /** In the data directory: the last log that the present pass is done with. */
 export const SCRUB_PLACE_FILE = "scrub-place";
@@ -106,9 +106,9 @@ export class Scrubber {
     this.#place = next;
     if (next === undefined) {
       this.#doneName = nameOf(log);
-    }
-    if (this.#bytesSinceStore >= STORE_INTERVAL_BYTES) {
-      await this.#storePlace();
+      if (this.#bytesSinceStore >= STORE_INTERVAL_BYTES) {
+        await this.#storePlace();
+      }
     }
     return (verifiedBytes * 1_000) / this.#options.storage.scrubBytesPerSecond;
   }

@@ -5,17 +5,22 @@ import { scanBatches } from "./batch-scanner.js";
 import { BatchSequence } from "./core/batch-sequence.js";
 import type { LogDamage } from "./log-damage.js";
 import { type LogParts, watchTruncation } from "./log-parts.js";
+import type { Segment } from "./segment.js";
 import { SegmentDamage } from "./segment-reader.js";
 
 /** Where to go on. */
 export interface ScrubPlace {
-  /** Base offset of the segment. */
-  readonly segment: number;
+  /** Segments that begin before it are done. */
+  readonly baseOffset: number;
+  /** Begun; compaction may have put another in its place since. */
+  readonly segment: Segment | undefined;
   /** In its file. */
   readonly position: number;
   /** Of the batch there. */
   readonly nextOffset: number;
 }
+
+const BEGINNING: ScrubPlace = { baseOffset: 0, segment: undefined, position: 0, nextOffset: 0 };
 
 export interface ScrubStep {
   readonly verifiedBytes: number;
@@ -34,15 +39,15 @@ export interface ScrubSlice {
 
 /** Never throws for damage; a segment with known damage is passed over. */
 export async function scrubSlice(log: LogParts, slice: ScrubSlice): Promise<ScrubStep> {
-  const { place = { segment: -1, position: 0, nextOffset: 0 }, maxBytes, damage } = slice;
+  const { place = BEGINNING, maxBytes, damage } = slice;
   const sealed = log.segments.slice(0, -1);
   const segment = sealed.find(
-    ({ baseOffset, runs }) => baseOffset >= place.segment && runs === undefined,
+    ({ baseOffset, runs }) => baseOffset >= place.baseOffset && runs === undefined,
   );
   if (segment === undefined) {
     return { verifiedBytes: 0, damage: undefined, next: undefined };
   }
-  const isSame = segment.baseOffset === place.segment;
+  const isSame = segment === place.segment;
   const from = isSame ? place.position : 0;
   const isDisturbed = watchTruncation(log);
   let nextOffset = isSame ? place.nextOffset : segment.baseOffset;
@@ -64,9 +69,14 @@ export async function scrubSlice(log: LogParts, slice: ScrubSlice): Promise<Scru
     }),
   );
   const verifiedBytes = position - from;
-  const behind = { segment: segment.baseOffset + 1, position: 0, nextOffset: 0 };
+  const behind = { ...BEGINNING, baseOffset: segment.baseOffset + 1 };
   if (isDisturbed() || log.isOffline) {
     return { verifiedBytes, damage: undefined, next: undefined };
+  }
+  if (!log.segments.includes(segment)) {
+    // Removed, or compacted: what is there now begins as it does.
+    const next = { ...BEGINNING, baseOffset: segment.baseOffset };
+    return { verifiedBytes, damage: undefined, next };
   }
   const isAtEnd = position === segment.sizeBytes;
   const missing = isAtEnd && nextOffset !== segment.endOffset;
@@ -77,6 +87,6 @@ export async function scrubSlice(log: LogParts, slice: ScrubSlice): Promise<Scru
     await damage.mapped(segment);
     return { verifiedBytes, damage: error.message, next: behind };
   }
-  const next = { segment: segment.baseOffset, position, nextOffset };
+  const next = { baseOffset: segment.baseOffset, segment, position, nextOffset };
   return { verifiedBytes, damage: undefined, next: isAtEnd ? behind : next };
 }
