@@ -41,6 +41,7 @@ export default defineConfig({
       "apps/*/src/**/*.test.ts",
       "tests/src/**/*.test.ts",
       "scripts/**/*.test.ts",
+      "bench/peers/src/**/*.test.ts",
     ],
     exclude: ["**/node_modules/**", "**/dist/**"],
     testTimeout: 30_000,

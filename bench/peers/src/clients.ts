@@ -1,0 +1,160 @@
+// The clients that are measured, which server each talks to, and what each can do. Data.
+
+import type { Codec, Workload } from "./workloads.js";
+
+export type ServerKind = "millrace" | "kafka" | "nats" | "redis" | "rabbitmq";
+
+export interface Durability {
+  readonly name: string;
+  /** What an acknowledgement means, in words for the tables. */
+  readonly acknowledgement: string;
+  /** True when an acknowledgement says that the disk has the record. */
+  readonly synced: boolean;
+}
+
+/** The first one is the server's default. */
+export const durabilities: Readonly<Record<ServerKind, readonly Durability[]>> = {
+  millrace: [
+    { name: "sync", acknowledgement: "fdatasync covered the record (default)", synced: true },
+    { name: "os", acknowledgement: "in the page cache (`flush=os`)", synced: false },
+  ],
+  kafka: [
+    { name: "default", acknowledgement: "in the page cache (default)", synced: false },
+    {
+      name: "strict",
+      acknowledgement: "synced: `flush.messages=1` (`log.flush.interval.messages=1`)",
+      synced: true,
+    },
+  ],
+  nats: [
+    {
+      name: "default",
+      acknowledgement: "in the page cache; synced every 2 minutes (default)",
+      synced: false,
+    },
+    { name: "strict", acknowledgement: "synced: `sync_interval: always`", synced: true },
+  ],
+  redis: [
+    {
+      name: "default",
+      acknowledgement: "in memory; snapshots now and then, no log (default)",
+      synced: false,
+    },
+    { name: "strict", acknowledgement: "synced: `appendfsync always`", synced: true },
+  ],
+  rabbitmq: [
+    {
+      name: "default",
+      acknowledgement: "in the page cache (default, and all there is: streams never sync)",
+      synced: false,
+    },
+  ],
+};
+
+export interface Client {
+  readonly name: string;
+  /** For tables. */
+  readonly title: string;
+  readonly server: ServerKind;
+  readonly codecs: readonly Codec[];
+  /** Whether the server has partitions and the client can spread records over them. */
+  readonly partitions: boolean;
+  /** `node`: a driver of ours, in a Node.js process. `newest-node`: the same, under the newest Node.js. */
+  readonly runtime: "node" | "newest-node" | "java" | "perf-tools";
+  readonly caveat?: string;
+}
+
+export const clients: readonly Client[] = [
+  {
+    name: "millrace",
+    title: "Millrace",
+    server: "millrace",
+    codecs: ["none", "gzip", "lz4", "zstd"],
+    partitions: true,
+    runtime: "node",
+  },
+  {
+    name: "kafka-java",
+    title: "Kafka, Java client",
+    server: "kafka",
+    codecs: ["none", "gzip", "lz4", "zstd"],
+    partitions: true,
+    runtime: "java",
+  },
+  {
+    name: "kafka-perf",
+    title: "Kafka, its perf tools",
+    server: "kafka",
+    codecs: ["none", "gzip", "lz4", "zstd"],
+    partitions: false,
+    runtime: "perf-tools",
+    caveat:
+      "kafka-producer-perf-test and kafka-consumer-perf-test as they are: batched workloads only, letters as content, CPU of the whole process with the start of the JVM",
+  },
+  {
+    name: "kafkajs",
+    title: "Kafka, kafkajs",
+    server: "kafka",
+    codecs: ["none", "gzip"],
+    partitions: true,
+    runtime: "node",
+  },
+  {
+    name: "platformatic",
+    title: "Kafka, @platformatic/kafka",
+    server: "kafka",
+    codecs: ["none", "gzip", "lz4", "zstd"],
+    partitions: true,
+    runtime: "newest-node",
+  },
+  {
+    name: "confluent",
+    title: "Kafka, @confluentinc/kafka-javascript",
+    server: "kafka",
+    codecs: ["none", "gzip", "lz4", "zstd"],
+    partitions: true,
+    runtime: "node",
+  },
+  {
+    name: "nats",
+    title: "NATS JetStream",
+    server: "nats",
+    codecs: ["none"],
+    partitions: false,
+    runtime: "node",
+  },
+  {
+    name: "redis",
+    title: "Redis Streams, ioredis",
+    server: "redis",
+    codecs: ["none"],
+    partitions: true,
+    runtime: "node",
+    caveat: "a partition is a key",
+  },
+  {
+    name: "rabbitmq",
+    title: "RabbitMQ streams",
+    server: "rabbitmq",
+    codecs: ["none"],
+    partitions: false,
+    runtime: "node",
+  },
+];
+
+/** Why this client does not run this workload; undefined when it does. */
+export function reasonToSkip(client: Client, workload: Workload): string | undefined {
+  if (!client.codecs.includes(workload.codec)) {
+    return `has no ${workload.codec}`;
+  }
+  if (
+    client.runtime === "perf-tools" &&
+    (workload.kind !== "produce" || workload.group !== "core")
+  ) {
+    return "the perf tools have no such workload";
+  }
+  if (workload.partitions > 1 && !client.partitions) {
+    return "has no partitions to spread records over in one call";
+  }
+  return undefined;
+}

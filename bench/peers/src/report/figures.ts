@@ -1,0 +1,100 @@
+// Figures of the report: what is taken from a measurement, and its spread over the runs. Pure.
+
+import { clients, durabilities } from "../clients.js";
+import type { Phase } from "../job.js";
+import type { Measurement, Results } from "../results.js";
+import { type Spread, spread } from "../statistics.js";
+import { connectionCounts, partitionCounts, workloadNamed } from "../workloads.js";
+
+export type Figure = (measurement: Measurement) => number | undefined;
+
+const perSecond = (phase: Phase | undefined): number | undefined =>
+  phase === undefined || phase.seconds === 0 ? undefined : phase.records / phase.seconds;
+const megabytes = (phase: Phase | undefined): number | undefined =>
+  phase === undefined || phase.seconds === 0 ? undefined : phase.bytes / 1e6 / phase.seconds;
+const perMillion = (seconds: number | undefined, records = 0): number | undefined =>
+  seconds === undefined || records === 0 ? undefined : (seconds / records) * 1e6;
+const perCpuSecond = (phase: Phase | undefined): number | undefined => {
+  const cpu = (phase?.clientCpuSeconds ?? 0) + (phase?.serverCpuSeconds ?? 0);
+  return phase === undefined || cpu === 0 ? undefined : phase.records / cpu;
+};
+
+export const figures = {
+  producedPerSecond: ({ answer }) => perSecond(answer?.produce),
+  producedMegabytes: ({ answer }) => megabytes(answer?.produce),
+  producedPerCpuSecond: ({ answer }) => perCpuSecond(answer?.produce),
+  produceClientCpu: ({ answer }) =>
+    perMillion(answer?.produce?.clientCpuSeconds, answer?.produce?.records),
+  produceServerCpu: ({ answer }) =>
+    perMillion(answer?.produce?.serverCpuSeconds, answer?.produce?.records),
+  callP50: ({ answer }) => answer?.produce?.latencyMs?.p50,
+  callP99: ({ answer }) => answer?.produce?.latencyMs?.p99,
+  readPerSecond: ({ answer }) => perSecond(answer?.consume),
+  readMegabytes: ({ answer }) => megabytes(answer?.consume),
+  readPerCpuSecond: ({ answer }) => perCpuSecond(answer?.consume),
+  readClientCpu: ({ answer }) =>
+    perMillion(answer?.consume?.clientCpuSeconds, answer?.consume?.records),
+  readServerCpu: ({ answer }) =>
+    perMillion(answer?.consume?.serverCpuSeconds, answer?.consume?.records),
+  endToEndP50: ({ answer }) => answer?.endToEndMs?.p50,
+  endToEndP99: ({ answer }) => answer?.endToEndMs?.p99,
+  endToEndP999: ({ answer }) => answer?.endToEndMs?.p999,
+  peakMegabytes: ({ serverPeakBytes }) =>
+    serverPeakBytes === undefined ? undefined : serverPeakBytes / 1e6,
+  connectionMegabytes: ({ answer }) => {
+    const memory = answer?.connectionMemory;
+    return memory === undefined ? undefined : (memory.idleBytes - memory.beforeBytes) / 1e6;
+  },
+  diskRatio: ({ answer, diskMegabytesPerSecond: disk }) => {
+    const rate = megabytes(answer?.produce);
+    return rate === undefined || disk === undefined || disk === 0 ? undefined : rate / disk;
+  },
+} as const satisfies Record<string, Figure>;
+
+export interface Series {
+  readonly client: string;
+  readonly durability: string;
+}
+
+/** Every client with each durability of its server, in the order of the tables. */
+export function allSeries(
+  synced?: boolean,
+): (Series & { title: string; acknowledgement: string })[] {
+  return clients.flatMap((client) =>
+    durabilities[client.server]
+      .filter((durability) => synced === undefined || durability.synced === synced)
+      .map(({ name, acknowledgement }) => ({
+        client: client.name,
+        durability: name,
+        title: client.title,
+        acknowledgement,
+      })),
+  );
+}
+
+/** undefined when there is no such figure. */
+export function figureOf(
+  results: Results,
+  { client, durability }: Series,
+  workload: string,
+  figure: Figure,
+): Spread | undefined {
+  const values = results.measurements
+    .filter((one) => one.client === client && one.durability === durability)
+    .filter((one) => one.workload === workload)
+    .map(figure)
+    .filter((value) => value !== undefined);
+  return spread(values);
+}
+
+/** The largest figure of a series over all its workloads and runs. */
+export function highest(results: Results, series: Series, figure: Figure): number | undefined {
+  const values = results.measurements
+    .filter((one) => one.client === series.client && one.durability === series.durability)
+    .map(figure)
+    .filter((value) => value !== undefined);
+  return spread(values)?.max;
+}
+
+export const titleOf = (workload: string): string => workloadNamed(workload)?.title ?? workload;
+export { connectionCounts, partitionCounts };

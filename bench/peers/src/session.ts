@@ -1,0 +1,203 @@
+// One start of a server and the jobs against it: a data directory of its own, memory and disk beside each job, the
+// server's log kept when something fails, everything removed afterwards.
+
+import { spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { diskMegabytesPerSecond } from "./baseline.js";
+import { runJob } from "./client-process.js";
+import type { Client } from "./clients.js";
+import type { Job, JobAnswer } from "./job.js";
+import type { Profile } from "./options.js";
+import { createPayloads } from "./payload.js";
+import { placeOf, type Session, type Step } from "./plan.js";
+import { peakBytes, processTree, resetPeak, residentBytes } from "./proc.js";
+import type { Measurement } from "./results.js";
+import type { RunningServer } from "./servers/server.js";
+import { startServer } from "./servers/start.js";
+import { limits, type Workload, workloads } from "./workloads.js";
+
+const DISK_SLICE_SECONDS = 0.3;
+const SYNC_TIMEOUT_MS = 30_000;
+/** A new server is warmed up by one short job that is not counted, the same for all. */
+const WARM_UP: Step["workload"] = workloads[0] as Workload;
+
+export interface SessionContext {
+  readonly profile: Profile;
+  /** Holds a folder for each session, which is removed with it. */
+  readonly workDirectory: string;
+  /** Where logs of failed sessions go. */
+  readonly logDirectory: string;
+  readonly say: (message: string) => void;
+  readonly onConfiguration: (configuration: Record<string, string>) => void;
+  readonly onMeasurement: (measurement: Measurement) => void;
+}
+
+/** Writes back what is dirty, so that one peer's unwritten data is not the next one's burden. */
+function settleDisk(directory: string): Promise<void> {
+  return new Promise((resolve) => {
+    const child = spawn("sync", ["-f", directory], { stdio: "ignore", timeout: SYNC_TIMEOUT_MS });
+    child.once("close", () => resolve());
+    child.once("error", () => resolve());
+  });
+}
+
+function secondsOf(workload: Workload, profile: Profile): number {
+  if (workload.kind !== "latency") {
+    return profile.load;
+  }
+  return workload.name === "idle" ? profile.idle : profile.latency;
+}
+
+function jobFor(
+  { client, workload }: Step,
+  server: RunningServer,
+  { profile, directory }: { profile: Profile; directory: string },
+): Job {
+  const payloadFile = join(directory, `payload-${workload.content}-${workload.recordBytes}`);
+  if (!existsSync(payloadFile)) {
+    writeFileSync(
+      payloadFile,
+      Buffer.concat(createPayloads(workload.content, workload.recordBytes)),
+    );
+  }
+  return {
+    client: client.name,
+    address: server.address,
+    serverPids: processTree(server.pid),
+    topic: `bench-${workload.name}-${randomUUID().slice(0, 8)}`,
+    topicConfig: server.topicConfig,
+    workload,
+    warmUpSeconds: profile.warmUp,
+    seconds: secondsOf(workload, profile),
+    batchBytes: limits.batchBytes,
+    batchesInFlight: limits.batchesInFlight,
+    recordsInFlight: limits.recordsInFlight,
+    // Waiting for more records helps batches only: where single records count, nobody waits.
+    lingerMs: workload.kind === "produce" ? limits.lingerMs : 0,
+    maxBytes: limits.maxBytes,
+    payloadFile,
+  };
+}
+
+/** @throws when records were lost: a figure of lost records is none */
+function checkNothingLost(answer: JobAnswer): JobAnswer {
+  if (answer.stored !== answer.acknowledged) {
+    throw new Error(
+      `${answer.acknowledged} records were acknowledged, ${answer.stored} are stored`,
+    );
+  }
+  return answer;
+}
+
+class SessionRun {
+  readonly #session: Session;
+  readonly #context: SessionContext;
+  readonly #directory: string;
+  readonly #server: RunningServer;
+  hasFailed = false;
+
+  constructor(session: Session, context: SessionContext, directory: string, server: RunningServer) {
+    this.#session = session;
+    this.#context = context;
+    this.#directory = directory;
+    this.#server = server;
+  }
+
+  async warmUp(client: Client): Promise<void> {
+    const step = { client, workload: WARM_UP };
+    const profile = { ...this.#context.profile, warmUp: 0, load: 1 };
+    const job = jobFor(step, this.#server, { profile, directory: this.#directory });
+    await runJob(client, job).catch(() => undefined);
+  }
+
+  async measure(step: Step): Promise<void> {
+    const { client, workload } = step;
+    const place = placeOf(this.#session, step);
+    const at = new Date().toISOString();
+    const isAgainstDisk = workload.name === "produce-1kib";
+    try {
+      const disk = isAgainstDisk ? [this.#diskSlice()] : [];
+      const job = jobFor(step, this.#server, {
+        profile: this.#context.profile,
+        directory: this.#directory,
+      });
+      resetPeak(job.serverPids);
+      const answer = checkNothingLost(await runJob(client, job));
+      const memory = {
+        serverPeakBytes: peakBytes(job.serverPids),
+        serverResidentBytes: residentBytes(job.serverPids),
+      };
+      await settleDisk(this.#directory);
+      if (isAgainstDisk) {
+        disk.push(this.#diskSlice());
+      }
+      const measured = disk.length === 0 ? {} : { diskMegabytesPerSecond: mean(disk) };
+      this.#context.onMeasurement({ ...place, at, answer, ...memory, ...measured });
+    } catch (error) {
+      this.hasFailed = true;
+      const failure = error instanceof Error ? error.message : String(error);
+      this.#context.onMeasurement({ ...place, at, failure });
+      await settleDisk(this.#directory);
+    }
+  }
+
+  #diskSlice(): number {
+    return diskMegabytesPerSecond(this.#directory, DISK_SLICE_SECONDS);
+  }
+}
+
+const mean = (figures: readonly number[]): number =>
+  figures.reduce((sum, figure) => sum + figure, 0) / figures.length;
+
+function keepLog(logFile: string, { logDirectory, say }: SessionContext, name: string): void {
+  if (existsSync(logFile)) {
+    mkdirSync(logDirectory, { recursive: true });
+    const kept = join(logDirectory, `${name}.log`);
+    copyFileSync(logFile, kept);
+    say(`the server's log is kept in ${kept}`);
+  }
+}
+
+/** Failures are recorded as measurements; nothing is thrown. */
+export async function runSession(session: Session, context: SessionContext): Promise<void> {
+  const name = `${session.server}-${session.durability}-${session.run}`;
+  const directory = mkdtempSync(join(context.workDirectory, `${name}-`));
+  const data = join(directory, "server");
+  const logFile = join(directory, "server.log");
+  mkdirSync(data);
+  let server: RunningServer | undefined;
+  let hasFailed = false;
+  try {
+    server = await startServer({
+      kind: session.server,
+      durability: session.durability,
+      directory: data,
+      logFile,
+    });
+    context.onConfiguration({ ...server.configuration });
+    const run = new SessionRun(session, context, directory, server);
+    const first = session.steps.find(({ client }) => client.runtime !== "perf-tools");
+    if (first !== undefined) {
+      await run.warmUp(first.client);
+    }
+    for (const step of session.steps) {
+      await run.measure(step);
+    }
+    hasFailed = run.hasFailed;
+  } catch (error) {
+    hasFailed = true;
+    const failure = `the server did not start: ${error instanceof Error ? error.message : String(error)}`;
+    for (const step of session.steps) {
+      context.onMeasurement({ ...placeOf(session, step), at: new Date().toISOString(), failure });
+    }
+  } finally {
+    await server?.stop();
+    if (hasFailed) {
+      keepLog(logFile, context, name);
+    }
+    rmSync(directory, { recursive: true, force: true, maxRetries: 3 });
+    await settleDisk(context.workDirectory);
+  }
+}

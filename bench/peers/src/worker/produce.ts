@@ -1,0 +1,91 @@
+// Produce and read back: batches for a while, then the whole topic from its start, so that what was counted as sent
+// is known to be there.
+
+import type { Driver } from "../driver.js";
+import type { Job, JobAnswer, Phase } from "../job.js";
+import { createPayloads } from "../payload.js";
+import { summarise } from "../statistics.js";
+import { closedLoop, Samples } from "./closed-loop.js";
+import { Meter } from "./meter.js";
+import { until } from "./pause.js";
+
+const READ_TIMEOUT_MS = 40_000;
+/** Distinct batches that take turns, so that none has to be made while the clock runs. */
+const BATCHES_PREPARED = 8;
+/** What formats add to each record, at most: a batch of Kafka's has to fit its server's limit. */
+const RECORD_OVERHEAD_BYTES = 16;
+
+function prepareBatches(job: Job): Uint8Array[][] {
+  const records = createPayloads(job.workload.content, job.workload.recordBytes);
+  const perRecord = job.workload.recordBytes + RECORD_OVERHEAD_BYTES;
+  const perBatch = Math.max(1, Math.floor(job.batchBytes / perRecord));
+  return Array.from({ length: BATCHES_PREPARED }, (_, batch) =>
+    Array.from(
+      { length: perBatch },
+      (_, index) => records[(batch * perBatch + index) % records.length] as Uint8Array,
+    ),
+  );
+}
+
+/** The rate counts from the first delivery: what finding the topic and joining a group takes is not reading. */
+async function readBack(driver: Driver, job: Job, expected: number): Promise<[number, Phase]> {
+  let records = 0;
+  let bytes = 0;
+  let failure: unknown;
+  let meter: Meter | undefined;
+  let phase: Phase | undefined;
+  const consumer = await driver.openConsumer({
+    onValue: (value) => {
+      meter ??= new Meter(job.serverPids);
+      records++;
+      bytes += value.length;
+      if (records === expected) {
+        phase = meter.end(records, bytes);
+      }
+    },
+    onError: (error) => {
+      failure ??= error;
+    },
+  });
+  await until(() => records >= expected || failure !== undefined, {
+    timeoutMs: READ_TIMEOUT_MS,
+    what: () => `read ${records} of ${expected} records`,
+  });
+  if (failure !== undefined) {
+    throw failure;
+  }
+  await consumer.close();
+  return [records, phase ?? new Meter([]).end(records, bytes)];
+}
+
+export async function runProduce(driver: Driver, job: Job): Promise<JobAnswer> {
+  const batches = prepareBatches(job);
+  const perBatch = batches[0]?.length ?? 1;
+  const { recordBytes } = job.workload;
+  const batchesMax = Math.max(1, Math.floor(job.maxBytes / (perBatch * recordBytes)));
+  await driver.createTopic();
+  const producer = await driver.openProducer();
+  const send = (_: number, index: number): Promise<unknown> =>
+    producer.sendBatch(batches[index % batches.length] ?? []);
+  const width = job.batchesInFlight;
+  const warm = await closedLoop(send, {
+    width,
+    seconds: job.warmUpSeconds,
+    operationsMax: batchesMax,
+  });
+  const samples = new Samples();
+  const meter = new Meter(job.serverPids);
+  const done = await closedLoop(send, {
+    width,
+    seconds: job.seconds,
+    operationsMax: batchesMax,
+    samples,
+  });
+  const records = done * perBatch;
+  const produce = meter.end(records, records * recordBytes, summarise(samples.values));
+  await producer.close();
+  const acknowledged = (warm + done) * perBatch;
+  const [stored, consume] = await readBack(driver, job, acknowledged);
+  await driver.deleteTopic();
+  return { produce, consume, acknowledged, stored, storedBy: "reading" };
+}
