@@ -74,6 +74,9 @@ export async function recoverLog(options: RecoverLogOptions): Promise<RecoveredL
   // The first epoch's entry moves with the log start: where the checkpoint is lost, it says what was deleted.
   const firstEpoch = storedEpochs?.entries[0]?.startOffset ?? 0;
   const start = Math.max(options.logStartOffset ?? firstEpoch, segments[0]?.baseOffset ?? 0);
+  // Of a log whose records were all deleted none are left; without its start, records are back that have epochs.
+  const areForgotten = options.logStartOffset === undefined && storedEpochs?.entries.length === 0;
+  const knownEpochs = areForgotten ? undefined : storedEpochs;
   const parts: LogParts = {
     id,
     directory,
@@ -83,8 +86,8 @@ export async function recoverLog(options: RecoverLogOptions): Promise<RecoveredL
     config: options.config,
     marks: new OffsetMarks(Math.min(start, logEnd), logEnd),
     segments,
-    epochs: storedEpochs ?? (await rebuildEpochs(segments)),
-    areEpochsDirty: storedEpochs === undefined,
+    epochs: knownEpochs ?? (await rebuildEpochs(segments)),
+    areEpochsDirty: knownEpochs === undefined,
     producers: environment.createProducerState(),
     mayUseReserveTo: 0,
     bytesSinceSnapshot: 0,
@@ -209,17 +212,19 @@ async function loadEpochs(options: RecoverLogOptions): Promise<LeaderEpochs | un
 async function rebuildEpochs(segments: readonly Segment[]): Promise<LeaderEpochs> {
   const epochs = new LeaderEpochs();
   for (const segment of segments) {
-    await segment.reading((file) =>
-      scanBatches({
-        file,
-        from: 0,
-        to: segment.sizeBytes,
-        visit: ({ header }) => {
-          epochs.assign(header.leaderEpoch, header.baseOffset);
-          return undefined;
-        },
-      }),
-    );
+    for (const { from, to } of segment.runs ?? [{ from: 0, to: segment.sizeBytes }]) {
+      await segment.reading((file) =>
+        scanBatches({
+          file,
+          from,
+          to,
+          visit: ({ header }) => {
+            epochs.assign(header.leaderEpoch, header.baseOffset);
+            return undefined;
+          },
+        }),
+      );
+    }
   }
   return epochs;
 }

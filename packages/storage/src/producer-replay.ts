@@ -11,7 +11,11 @@ export async function replayProducers(log: LogParts, endOffset: number): Promise
   const state = log.producers;
   const { fileSystem, compute } = log.runtime;
   const place = { fileSystem, compute, directory: log.directory };
-  const snapshot = await loadProducerSnapshot(place, endOffset);
+  const loaded = await loadProducerSnapshot(place, endOffset);
+  // Batches between an old snapshot and the first segment cannot be replayed any more: what it says may be outdated, and
+  // would refuse its producers for ever. Unknown ones may begin anywhere.
+  const isConnected = loaded !== undefined && loaded.offset >= (log.segments[0]?.baseOffset ?? 0);
+  const snapshot = isConnected ? loaded : undefined;
   const from = snapshot?.offset ?? 0;
   state.restore(snapshot?.producers ?? []);
   for (const segment of log.segments) {

@@ -65,15 +65,7 @@ export async function recoverSealed(
       maxTimestampOffset: indexes.maxTimestampOffset,
       firstTimestamp: indexes.firstTimestamp,
     };
-    const runs = isWhole
-      ? undefined
-      : await allRuns(place, {
-          file,
-          size,
-          indexes,
-          position: end.position,
-          epochs: options.epochs,
-        });
+    const runs = isWhole ? undefined : await allRuns(place, { file, size, epochs: options.epochs });
     return { segment: new Segment({ ...place, summary, runs }), damage };
   } finally {
     await file.close();
@@ -110,7 +102,7 @@ export async function recoverActive(
       // What is behind the damage may have been acknowledged: it stays part of the log, and can be read.
       const position = indexes.logBytes;
       const { epochs } = options;
-      const runs = await allRuns(place, { file, size, indexes, position, epochs });
+      const runs = await allRuns(place, { file, size, epochs });
       await writeAgain(file, { from: position, to: size, size });
       const damage = `${path}: ${trusted.damage}`;
       const segment = damagedSegment(place, { indexes, size, runs });
@@ -185,20 +177,29 @@ async function behindDamage(
       });
 }
 
-/** What can be read of a damaged segment: the batches that were indexed, and those behind the damage. */
+/** What can be read of a damaged segment, by every batch's CRC: a damaged header may say anything about where it ends. */
 async function allRuns(
-  { compute }: IndexPlace,
+  { baseOffset, compute }: IndexPlace,
   damaged: {
     readonly file: FileHandle;
     readonly size: number;
-    readonly indexes: SegmentIndexes;
-    readonly position: number;
     readonly epochs: LeaderEpochs | undefined;
   },
 ): Promise<UndamagedRun[]> {
-  const { indexes, ...place } = damaged;
-  const expectedOffset = indexes.endOffset;
-  return [runOf(indexes), ...(await runsBehind({ ...place, compute, expectedOffset }))];
+  const { file, size, epochs } = damaged;
+  const sequence = new BatchSequence(baseOffset, epochs);
+  const { position } = await scanBatches({
+    file,
+    from: 0,
+    to: size,
+    verifyCrc: compute,
+    sequence,
+    visit: () => undefined,
+  });
+  const expectedOffset = sequence.nextOffset;
+  const first = { from: 0, to: position, baseOffset, endOffset: expectedOffset };
+  const bad = { file, compute, size, position, expectedOffset, epochs };
+  return [first, ...(await runsBehind(bad))];
 }
 
 function runOf(indexes: SegmentIndexes): UndamagedRun {
