@@ -135,7 +135,7 @@ describe("a damaged snapshot", () => {
       await store.write({ endOffset: 10, epoch: 2 }, content(["older"]));
       await store.write(id, content(["a", "b", "c"]));
       for (const bytes of damage(node.disk.peek(path))) {
-        node.disk.replaceContent(path, bytes);
+        node.disk.plant(path, bytes);
         served.push((await newest(store))?.values);
       }
     });
