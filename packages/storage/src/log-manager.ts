@@ -39,6 +39,8 @@ import {
 } from "./storage-config.js";
 import { TailCache } from "./tail-cache.js";
 
+type OtherServices = ReadingServices & Pick<LogServices, "journal">;
+
 /** Logs closed at the same time. */
 const LOGS_AT_ONCE_MAX = 16;
 
@@ -52,7 +54,6 @@ export class LogManager {
   readonly #directory: DataDirectory;
   readonly #environment: LogEnvironment;
   readonly #scheduler: CommitScheduler;
-  readonly #journal: CommitJournal;
   readonly #checkpointer: OffsetCheckpointer;
   readonly #removals: Removals;
   readonly #reserve: SpaceReserve;
@@ -87,7 +88,6 @@ export class LogManager {
     const hasFailed = (): boolean => this.#failure !== undefined;
     const fail = (failure: StorageFailure): void => this.#fail(failure);
     const journal = new CommitJournal({ runtime, storage, path, hasFailed, fail });
-    this.#journal = journal;
     const { syncsAtOnceMax: roundsAtOnceMax } = storage;
     this.#scheduler = new CommitScheduler({ clock: runtime.clock, roundsAtOnceMax, journal });
     const logs = (): Iterable<Log> => this.#logs.values();
@@ -104,7 +104,7 @@ export class LogManager {
     this.#environment = {
       runtime,
       storage,
-      services: this.#services(indexCache, createReading(runtime.clock, storage)),
+      services: this.#services(indexCache, { ...createReading(runtime.clock, storage), journal }),
       tailCache: new TailCache(storage.tailCacheBytes),
       createProducerState: options.createProducerState ?? (() => new ProducerState()),
     };
@@ -238,7 +238,7 @@ export class LogManager {
     try {
       const logs = [...this.#logs.values()];
       await forEachBounded(logs, LOGS_AT_ONCE_MAX, (log) => log.close());
-      await this.#journal.close();
+      await this.#environment.services.journal.close();
       if (this.#failure === undefined) {
         await this.#bearingFullDisk(() => this.#markClean());
       }
@@ -344,12 +344,12 @@ export class LogManager {
     }
   }
 
-  #services(indexCache: IndexCache, reading: ReadingServices): LogServices {
+  #services(indexCache: IndexCache, others: OtherServices): LogServices {
     const failure = (): StorageFailure | undefined => this.#failure;
     const queuedBytes = (): number => this.#queuedBytes;
     const reserve = this.#reserve;
     return {
-      ...reading,
+      ...others,
       get failure() {
         return failure();
       },
@@ -365,7 +365,6 @@ export class LogManager {
         return reserve.isHeld;
       },
       withReserve: (work) => reserve.useAll(work),
-      journal: this.#journal,
       storeOffsets: () => this.#checkpointer.store(),
       removeLater: (segment, delayMs) => {
         indexCache.forget(segment);

@@ -30,7 +30,7 @@ export interface LogServices extends ReadingServices {
   readonly hasReserve: boolean;
   /** Does `work`, and again when the disk is full: with the reserve's space, and with that of hints. */
   withReserve<T>(work: () => Promise<T>): Promise<T>;
-  readonly journal: Pick<CommitJournal, "append" | "forget">;
+  readonly journal: Pick<CommitJournal, "append" | "forget" | "close">;
   /** Stores recovery points and start offsets of all logs, durably. */
   storeOffsets(): Promise<void>;
   /** Removes a retired segment's files after `delayMs` and when its last reader left. */
