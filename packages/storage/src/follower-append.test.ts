@@ -312,7 +312,7 @@ describe("a power loss at any operation of a follower's life", () => {
 
   /** The epoch checkpoint says of each record what its batch says. */
   function expectEpochsOf(log: Log, values: ReadonlyMap<number, string>): void {
-    const epochs = new Map(lives.flat().map(({ value, epoch }) => [value, epoch]));
+    const epochs = new Map<string, number>(lives.flat().map(({ value, epoch }) => [value, epoch]));
     for (const [offset, value] of values) {
       const epoch = epochs.get(value) ?? -1;
       const { endOffset } = log.endOffsetForEpoch(epoch);
