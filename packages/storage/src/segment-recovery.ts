@@ -332,6 +332,8 @@ async function writeAgain(
 ): Promise<void> {
   const { from, to, size } = range;
   if (from === size) {
+    // Nothing to write; but the file may just have become shorter, and what was cut must not come back.
+    await file.sync();
     return;
   }
   if (to < size) {
