@@ -234,7 +234,7 @@ export function versionOf(client: Client): string {
     case "redis":
       return first(["redis-server", "--version"]).replace(/ sha=.*/, "");
     case "rabbitmq":
-      return `RabbitMQ ${first(["dpkg-query", "-W", "-f", "${Version}", "rabbitmq-server"])} (Debian)`;
+      return `RabbitMQ ${first(["dpkg-query", "-W", "rabbitmq-server"]).split("\t")[1] ?? ""} (Debian)`;
     case "millrace":
       return "Millrace, this checkout";
   }

@@ -119,8 +119,8 @@ async function measure(options: Options): Promise<void> {
   const removeAll = (): void => rmSync(workDirectory, { recursive: true, force: true });
   process.once("exit", removeAll);
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-    // Exit handlers end the servers and clients; what is measured is in the file.
-    process.once(signal, () => process.exit(130));
+    // Exit handlers end the servers and clients; what is measured is in the file. A second signal must not cut them short.
+    process.on(signal, () => process.exit(130));
   }
   const failures = await measureRounds(sessions, { options, results, workDirectory });
   saveResults(options.file, results);

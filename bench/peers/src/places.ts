@@ -16,7 +16,6 @@ export function findProgram(name: string): string | undefined {
   const folders = [
     ...(process.env["PATH"] ?? "").split(delimiter),
     "/usr/sbin",
-    "/usr/lib/rabbitmq/bin",
     join(process.env["GOPATH"] ?? join(homedir(), "go"), "bin"),
     join(cacheDirectory, "go", "bin"),
   ];

@@ -1,6 +1,7 @@
 // RabbitMQ streams through rabbitmq-stream-js-client. The client collects what is sent and publishes it in chunks, as
 // long as its `maxChunkLength` allows; the server confirms each record.
 
+import { createRequire } from "node:module";
 import { type Client, connect, Offset, type Publisher } from "rabbitmq-stream-js-client";
 import type { Driver, ProducerPort } from "../driver.js";
 import type { Job } from "../job.js";
@@ -62,7 +63,20 @@ class ConfirmedPublisher implements ProducerPort {
   }
 }
 
+/**
+ * The client asks every server for the versions of its commands. Servers before 3.11 (Debian 12 has 3.10) do not know
+ * that request and cut the connection. What it decides is whether filters are available, which are not used here.
+ */
+function skipVersionExchange(): void {
+  const require = createRequire(import.meta.url);
+  const { Connection } = require("rabbitmq-stream-js-client/dist/connection.js") as {
+    Connection: { prototype: { exchangeCommandVersions: () => Promise<void> } };
+  };
+  Connection.prototype.exchangeCommandVersions = () => Promise.resolve();
+}
+
 export async function createDriver(job: Job): Promise<Driver> {
+  skipVersionExchange();
   const { topic: stream, workload } = job;
   const [hostname = "", port] = job.address.split(":");
   const open = (): Promise<Client> =>

@@ -8,10 +8,15 @@ import { connectionCounts, partitionCounts, workloadNamed } from "../workloads.j
 
 export type Figure = (measurement: Measurement) => number | undefined;
 
+/** Shorter stretches say nothing: what a slow producer left behind is read in one go. */
+const SECONDS_MIN = 0.05;
+
+const isLong = (phase: Phase | undefined): phase is Phase =>
+  phase !== undefined && phase.seconds >= SECONDS_MIN;
 const perSecond = (phase: Phase | undefined): number | undefined =>
-  phase === undefined || phase.seconds === 0 ? undefined : phase.records / phase.seconds;
+  isLong(phase) ? phase.records / phase.seconds : undefined;
 const megabytes = (phase: Phase | undefined): number | undefined =>
-  phase === undefined || phase.seconds === 0 ? undefined : phase.bytes / 1e6 / phase.seconds;
+  isLong(phase) ? phase.bytes / 1e6 / phase.seconds : undefined;
 const perMillion = (seconds: number | undefined, records = 0): number | undefined =>
   seconds === undefined || records === 0 ? undefined : (seconds / records) * 1e6;
 const perCpuSecond = (phase: Phase | undefined): number | undefined => {

@@ -11,7 +11,7 @@ export async function startNats(request: ServerRequest): Promise<RunningServer> 
   const port = await freePort();
   const config = join(directory, "nats.conf");
   const sync = durability === "strict" ? "sync_interval: always" : "";
-  const jetstream = `jetstream { store_dir: ${JSON.stringify(join(directory, "data"))} ${sync} }`;
+  const jetstream = `jetstream {\n  store_dir: ${JSON.stringify(join(directory, "data"))}\n  ${sync}\n}`;
   writeFileSync(config, `listen: 127.0.0.1:${port}\nmax_payload: 1MB\n${jetstream}\n`);
   const server = ServerProcess.spawn([findProgram("nats-server") ?? "nats-server", "-c", config], {
     logFile,

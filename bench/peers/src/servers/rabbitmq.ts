@@ -1,10 +1,16 @@
 // rabbitmq-server with its stream plugin, one node. Erlang's port mapper runs as a process of ours too, on a port of
 // its own, so that nothing outlives the measurement.
 
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { findProgram } from "../places.js";
 import { freePort, type RunningServer, ServerProcess, type ServerRequest } from "./server.js";
+
+/** Debian's wrapper on the PATH changes the user when it is root; this is the program behind it. */
+function rabbitmqServer(): string {
+  const program = "/usr/lib/rabbitmq/bin/rabbitmq-server";
+  return existsSync(program) ? program : (findProgram("rabbitmq-server") ?? "rabbitmq-server");
+}
 
 export async function startRabbitmq(request: ServerRequest): Promise<RunningServer> {
   const { directory, logFile } = request;
@@ -48,9 +54,7 @@ export async function startRabbitmq(request: ServerRequest): Promise<RunningServ
     logFile,
     env,
   });
-  // The wrapper in /usr/sbin changes the user when it is root; this is the program itself.
-  const program = findProgram("/usr/lib/rabbitmq/bin/rabbitmq-server") ?? "rabbitmq-server";
-  const server = ServerProcess.spawn([program], { logFile, env, directory });
+  const server = ServerProcess.spawn([rabbitmqServer()], { logFile, env, directory });
   const stop = async (): Promise<void> => {
     await server.stop();
     await portMapper.stop();
