@@ -187,6 +187,7 @@ function startingHealth(config: NodeConfig, uptimeMs: number): Health {
     topics: 0,
     partitions: 0,
     quarantined: [],
+    uncleanable: [],
     connections: 0,
   };
 }

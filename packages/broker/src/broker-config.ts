@@ -8,7 +8,7 @@ import {
   MillraceError,
   PRE_HELLO_FRAME_BYTES_MAX,
 } from "@millrace/protocol";
-import { parseLogConfig } from "@millrace/storage";
+import { DEDUPE_BUFFER_BYTES_DEFAULT, parseLogConfig } from "@millrace/storage";
 
 export interface BrokerConfigKey {
   readonly default: number;
@@ -117,6 +117,18 @@ export const brokerConfigKeys = {
     { default: 20 * MIB, min: 1 },
     "After so many bytes of metadata records a snapshot is written, and the log before it goes.",
   ),
+  "log.cleaner.backoff.ms": number(
+    { default: 15_000, min: 1 },
+    "How often compacted logs are looked at for one that is due to be cleaned.",
+  ),
+  "log.cleaner.dedupe.buffer.size": number(
+    { default: DEDUPE_BUFFER_BYTES_DEFAULT, min: KIB },
+    "Memory for the keys of one cleaning pass, 20 bytes each and some room; with more keys a log takes several passes. It is there only during a pass.",
+  ),
+  "log.cleaner.io.max.bytes.per.second": number(
+    { default: Number.MAX_SAFE_INTEGER, min: KIB, max: Number.MAX_SAFE_INTEGER },
+    "The most bytes that cleaning reads and writes in a second, together.",
+  ),
   "controlled.shutdown.timeout.ms": number(
     { default: 10_000, min: 0 },
     "How long a stopping broker waits for requests in flight.",
@@ -128,6 +140,10 @@ export type BrokerConfigKeyName = keyof typeof brokerConfigKeys;
 /** Kafka's broker keys that set the default of a topic key. */
 export const topicDefaultKeys = {
   "message.max.bytes": "max.message.bytes",
+  "log.cleaner.delete.retention.ms": "delete.retention.ms",
+  "log.cleaner.max.compaction.lag.ms": "max.compaction.lag.ms",
+  "log.cleaner.min.cleanable.ratio": "min.cleanable.dirty.ratio",
+  "log.cleaner.min.compaction.lag.ms": "min.compaction.lag.ms",
   "log.cleanup.policy": "cleanup.policy",
   "log.flush": "flush",
   "log.flush.interval.messages": "flush.messages",
@@ -167,6 +183,9 @@ export interface BrokerConfig {
   readonly reserveBytes: number;
   readonly scrubBytesPerSecond: number;
   readonly metadataBytesBetweenSnapshots: number;
+  readonly cleanerBackoffMs: number;
+  readonly cleanerDedupeBufferBytes: number;
+  readonly cleanerIoMaxBytesPerSecond: number;
   readonly shutdownTimeoutMs: number;
   /** Topic entries that apply where a topic sets nothing itself. */
   readonly topicDefaults: Readonly<Record<string, string>>;
@@ -215,6 +234,9 @@ export function parseBrokerConfig(entries: Readonly<Record<string, string>> = {}
     reserveBytes: value("log.reserve.bytes"),
     scrubBytesPerSecond: value("log.scrub.bytes.per.second"),
     metadataBytesBetweenSnapshots: value("metadata.log.max.record.bytes.between.snapshots"),
+    cleanerBackoffMs: value("log.cleaner.backoff.ms"),
+    cleanerDedupeBufferBytes: value("log.cleaner.dedupe.buffer.size"),
+    cleanerIoMaxBytesPerSecond: value("log.cleaner.io.max.bytes.per.second"),
     shutdownTimeoutMs: value("controlled.shutdown.timeout.ms"),
     topicDefaults: Object.freeze(topicDefaults),
     entries: Object.freeze({ ...entries }),
@@ -233,7 +255,7 @@ function numberOf(name: BrokerConfigKeyName, text: string | undefined): number {
     return key.default;
   }
   const value = Number(text);
-  if (!/^-?\d{1,15}$/.test(text) || value < key.min || value > key.max) {
+  if (!/^-?\d{1,16}$/.test(text) || value < key.min || value > key.max) {
     throw invalid(name, `expected a whole number from ${key.min} to ${key.max}, not "${text}"`);
   }
   return value;

@@ -182,6 +182,7 @@ describe("GET /health", () => {
         topics: 1,
         partitions: 3,
         quarantined: [],
+        uncleanable: [],
         version: "1.2.3",
       });
     }));

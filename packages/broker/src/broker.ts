@@ -11,7 +11,7 @@ import {
   randomUuid,
   type ServerRuntime,
 } from "@millrace/runtime";
-import type { LogManager } from "@millrace/storage";
+import type { Log, LogManager } from "@millrace/storage";
 import type { BrokerConfig } from "./broker-config.js";
 import { ClientConnection } from "./connection.js";
 import { ALL_SESSIONS_PARTITIONS_MAX, FetchSessions } from "./fetch-session.js";
@@ -129,9 +129,10 @@ export class Broker {
 
   health(): Health {
     const { controller, logs, runtime, listener } = this.options;
-    const quarantined = [...this.services.partitions]
-      .filter((partition) => partition.log.state === "quarantined")
-      .map((partition) => `${partition.topic}-${partition.partition}`);
+    const namesOf = (accept: (log: Log) => boolean): string[] =>
+      [...this.services.partitions]
+        .filter((partition) => accept(partition.log))
+        .map((partition) => `${partition.topic}-${partition.partition}`);
     return {
       status: this.currentStatus,
       clusterId: logs.clusterId,
@@ -140,7 +141,8 @@ export class Broker {
       version: this.options.softwareVersion,
       topics: controller.image.topicsById.size,
       partitions: controller.image.partitionCount,
-      quarantined,
+      quarantined: namesOf((log) => log.state === "quarantined"),
+      uncleanable: namesOf((log) => log.uncleanable !== undefined),
       connections: listener.connectionCount,
     };
   }
@@ -166,6 +168,11 @@ export class Broker {
       run: () => logs.applyRetention(runtime.clock.nowMs()),
     });
     this.housekeeping.start({
+      name: "log cleaner",
+      intervalMs: config.cleanerBackoffMs,
+      run: () => this.cleanLogs(),
+    });
+    this.housekeeping.start({
       name: "idle connections",
       intervalMs: Math.min(SWEEP_INTERVAL_MS, config.idleTimeoutMs),
       run: () => this.sweepConnections(),
@@ -186,6 +193,21 @@ export class Broker {
     this.options.listener.serve({
       onConnection: (connection) => this.accept(connection),
       health: () => this.health(),
+    });
+  }
+
+  private async cleanLogs(): Promise<void> {
+    const { config, logs, runtime } = this.options;
+    const stable = new Map<Log, number>();
+    for (const { log, lastStableOffset } of this.services.partitions) {
+      stable.set(log, lastStableOffset);
+    }
+    await logs.cleaner.clean({
+      nowMs: runtime.clock.nowMs(),
+      // A log without a partition here waits for the metadata.
+      stableOffsetOf: (log) => stable.get(log) ?? log.logStartOffset,
+      dedupeBufferBytes: config.cleanerDedupeBufferBytes,
+      maxBytesPerSecond: config.cleanerIoMaxBytesPerSecond,
     });
   }
 
@@ -237,6 +259,7 @@ export class Broker {
       this.logger.warn({}, "requests in flight were not answered in time");
     });
     await listener.close(hasFailed ? 0 : CLOSE_GRACE_MS);
+    await this.options.logs.cleaner.stop();
     await this.housekeeping.stop();
     await this.services.partitions.close();
     if (!hasFailed) {

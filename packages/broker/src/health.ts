@@ -14,6 +14,8 @@ export interface Health {
   readonly partitions: number;
   /** Partitions whose logs refuse writes because of damage, as `topic-partition`. */
   readonly quarantined: readonly string[];
+  /** Compacted partitions that the log cleaner leaves alone because it cannot clean them. */
+  readonly uncleanable: readonly string[];
   readonly connections: number;
 }
 

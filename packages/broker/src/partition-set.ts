@@ -13,6 +13,7 @@ import {
   parseLogConfig,
   topicConfigKeys,
 } from "@millrace/storage";
+import { CompressedContents } from "./compressed-contents.js";
 import { wireErrorOf } from "./handlers/handler.js";
 import { Partition } from "./partition.js";
 
@@ -50,6 +51,7 @@ interface HostedTopic {
 export class PartitionSet {
   private readonly options: PartitionSetOptions;
   private readonly logger: Logger;
+  private readonly contents: CompressedContents;
   private readonly topics = new Map<string, HostedTopic>();
   /** Deletions under way, by topic id: a new topic of the same name has to wait for them. */
   private readonly removals = new Map<string, Promise<void>>();
@@ -61,6 +63,7 @@ export class PartitionSet {
   private constructor(options: PartitionSetOptions) {
     this.options = options;
     this.logger = options.runtime.logger.child({ component: "partitions" });
+    this.contents = new CompressedContents(options.runtime.compute);
     this.unsubscribe = options.controller.subscribe((records) => this.follow(records));
   }
 
@@ -267,7 +270,10 @@ export class PartitionSet {
       return;
     }
     log.updateConfig(this.config(name));
-    hosted.partitions[image.partition] = new Partition(log, current, runtime.compute);
+    hosted.partitions[image.partition] = new Partition(log, current, {
+      compute: runtime.compute,
+      contents: this.contents,
+    });
   }
 
   private async openLog(

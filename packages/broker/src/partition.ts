@@ -4,13 +4,25 @@
 
 import type { PartitionImage } from "@millrace/controller";
 import {
+  type BatchHeader,
   isMillraceError,
   MillraceError,
   validateProducedBatch,
   type WireErrorName,
 } from "@millrace/protocol";
 import type { Compute } from "@millrace/runtime";
-import type { AppendOutcome, Log, LogConfig, LogSlice } from "@millrace/storage";
+import {
+  type AppendOutcome,
+  isCompacted,
+  type Log,
+  type LogConfig,
+  type LogSlice,
+} from "@millrace/storage";
+import type { CompressedContents } from "./compressed-contents.js";
+
+/** The low byte of a batch's attributes, whose lowest three bits name the codec (RecordBatch v2). */
+const ATTRIBUTES_LOW_AT = 22;
+const CODEC_MASK = 0b111;
 
 export type Acks = 0 | 1 | -1;
 
@@ -27,6 +39,12 @@ export interface AppendRequest {
   readonly nowMs: number;
 }
 
+/** What a partition needs to judge a batch. */
+export interface BatchChecks {
+  readonly compute: Compute;
+  readonly contents: CompressedContents;
+}
+
 type Refusal = Extract<AppendOutcome, { ok: false }>;
 
 const refuse = (error: WireErrorName, message: string): Refusal => ({ ok: false, error, message });
@@ -36,19 +54,21 @@ export class Partition {
   readonly topicId: string;
   readonly partition: number;
   readonly log: Log;
-  private readonly compute: Compute;
+  private readonly checks: BatchChecks;
+  /** The last append that waits for a look into its batch: later ones wait behind it. */
+  private waiting: Promise<AppendOutcome> | undefined;
   private image: PartitionImage;
   private readonly watchers = new Set<() => void>();
   private readonly unsubscribe: () => void;
   private wasRemoved = false;
 
-  constructor(log: Log, image: PartitionImage, compute: Compute) {
+  constructor(log: Log, image: PartitionImage, checks: BatchChecks) {
     this.topic = log.topic;
     this.topicId = log.topicId;
     this.partition = log.partition;
     this.log = log;
     this.image = image;
-    this.compute = compute;
+    this.checks = checks;
     this.unsubscribe = log.subscribe(() => this.notify());
   }
 
@@ -110,8 +130,48 @@ export class Partition {
     return currentLeaderEpoch < this.leaderEpoch ? "FENCED_LEADER_EPOCH" : "UNKNOWN_LEADER_EPOCH";
   }
 
-  /** Checks the batch and appends it, synchronously: appends take effect in the order of the calls. */
-  append(request: AppendRequest): AppendOutcome {
+  /**
+   * Checks the batch and appends it. Appends take effect in the order of the calls: at once, but for compressed batches
+   * of compacted topics, into which somebody has to look first, and what comes behind one.
+   */
+  append(request: AppendRequest): AppendOutcome | Promise<AppendOutcome> {
+    if (this.waiting === undefined && !needsLook(this.log.config, request.batch)) {
+      return this.appendNow(request);
+    }
+    const before = this.waiting ?? Promise.resolve();
+    const outcome = before.then(
+      () => this.appendChecked(request),
+      () => this.appendChecked(request),
+    );
+    this.waiting = outcome;
+    const done = (): void => {
+      if (this.waiting === outcome) {
+        this.waiting = undefined;
+      }
+    };
+    outcome.then(done, done);
+    return outcome;
+  }
+
+  private async appendChecked(request: AppendRequest): Promise<AppendOutcome> {
+    const { config } = this.log;
+    if (!needsLook(config, request.batch)) {
+      return this.appendNow(request);
+    }
+    try {
+      const header = this.validate(request);
+      const { maxMessageBytes } = config;
+      await this.checks.contents.check(request.batch, header, {
+        maxMessageBytes,
+        ...timestampBounds(config, request.nowMs),
+      });
+    } catch (error) {
+      return refusalOf(error);
+    }
+    return this.appendNow(request);
+  }
+
+  private appendNow(request: AppendRequest): AppendOutcome {
     const { config } = this.log;
     if (request.acks === -1 && this.image.isr.length < config.minInsyncReplicas) {
       return refuse(
@@ -120,11 +180,7 @@ export class Partition {
       );
     }
     try {
-      const header = validateProducedBatch(request.batch, 0, {
-        compute: this.compute,
-        maxMessageBytes: config.maxMessageBytes,
-        ...timestampBounds(config, request.nowMs),
-      });
+      const header = this.validate(request);
       if (header.sizeBytes !== request.batch.length) {
         return refuse("INVALID_RECORD", "a request carries exactly one batch per partition");
       }
@@ -132,6 +188,16 @@ export class Partition {
     } catch (error) {
       return refusalOf(error);
     }
+  }
+
+  private validate({ batch, nowMs }: AppendRequest): BatchHeader {
+    const { config } = this.log;
+    return validateProducedBatch(batch, 0, {
+      compute: this.checks.compute,
+      maxMessageBytes: config.maxMessageBytes,
+      requireKeys: isCompacted(config),
+      ...timestampBounds(config, nowMs),
+    });
   }
 
   /**
@@ -175,6 +241,11 @@ export class Partition {
       watcher();
     }
   }
+}
+
+/** Whether only the decompressed records say if the topic takes them. */
+function needsLook(config: LogConfig, batch: Uint8Array): boolean {
+  return isCompacted(config) && ((batch[ATTRIBUTES_LOW_AT] ?? 0) & CODEC_MASK) !== 0;
 }
 
 function timestampBounds(

@@ -8,9 +8,16 @@ import {
   type ResponseOf,
   type WireErrorName,
 } from "@millrace/protocol";
+import type { AppendOutcome } from "@millrace/storage";
 import type { Acks, Durability, Partition } from "../partition.js";
 import { within } from "../within.js";
-import { type BrokerServices, type Handler, wireErrorOf } from "./handler.js";
+import {
+  type Answer,
+  type BrokerServices,
+  type Call,
+  type Handler,
+  wireErrorOf,
+} from "./handler.js";
 
 type Target = RequestOf<"produce">["partitions"][number];
 type Produced = ResponseOf<"produce">["partitions"][number];
@@ -26,12 +33,39 @@ interface Pending {
 
 export const produce: Handler<"produce"> = (broker, request, call) => {
   checkLengths(request, call.records);
-  const acks = request.acks as Acks;
   const started = appendAll(broker, request, call.records);
+  return areAppended(started)
+    ? answerFor(broker, started, { request, call })
+    : Promise.all(started.map(whenAppended)).then((appended) =>
+        answerFor(broker, appended, { request, call }),
+      );
+};
+
+type Started = Pending | Produced | Promise<Pending | Produced>;
+
+/** Into some batches of compacted topics somebody has to look first. */
+function areAppended(started: readonly Started[]): started is readonly (Pending | Produced)[] {
+  return started.every((entry) => !(entry instanceof Promise));
+}
+
+async function whenAppended(started: Started): Promise<Pending | Produced> {
+  const entry = await started;
+  if ("durable" in entry) {
+    // Nobody waits for it yet: others of the request are still looked into.
+    entry.durable.catch(() => undefined);
+  }
+  return entry;
+}
+
+function answerFor(
+  broker: BrokerServices,
+  started: readonly (Pending | Produced)[],
+  { request, call }: { readonly request: RequestOf<"produce">; readonly call: Call },
+): Answer<"produce"> | Promise<Answer<"produce">> {
   const pending = started.filter((entry): entry is Pending => "durable" in entry);
   const all = Promise.allSettled(pending.map((entry) => entry.durable));
   call.holdUntil(all);
-  if (acks === 0) {
+  if (request.acks === 0) {
     return {
       body: {
         partitions: started.map((entry) => ("durable" in entry ? promisedNothing(entry) : entry)),
@@ -39,7 +73,7 @@ export const produce: Handler<"produce"> = (broker, request, call) => {
     };
   }
   return answerWhenDurable(broker, started, request.timeoutMs);
-};
+}
 
 /** The byte string must be what the list says, and each partition stands in it once. */
 function checkLengths(request: RequestOf<"produce">, records: Uint8Array): void {
@@ -65,7 +99,7 @@ function appendAll(
   broker: BrokerServices,
   request: RequestOf<"produce">,
   records: Uint8Array,
-): (Pending | Produced)[] {
+): Started[] {
   let position = 0;
   return request.partitions.map((target) => {
     const batch = records.subarray(position, position + target.recordsLength);
@@ -78,7 +112,7 @@ function append(
   broker: BrokerServices,
   target: Target,
   entry: { batch: Uint8Array; acks: Acks },
-): Pending | Produced {
+): Started {
   const lookup = broker.partitions.find(target.topicId, target.partition);
   if (!lookup.ok) {
     return refuse(target, lookup.error, null);
@@ -88,6 +122,16 @@ function append(
   }
   const { partition } = lookup;
   const outcome = partition.append({ ...entry, nowMs: broker.runtime.clock.nowMs() });
+  return outcome instanceof Promise
+    ? outcome.then((later) => appended(target, partition, later))
+    : appended(target, partition, outcome);
+}
+
+function appended(
+  target: Target,
+  partition: Partition,
+  outcome: AppendOutcome,
+): Pending | Produced {
   if (!outcome.ok) {
     return refuse(target, outcome.error, outcome.message);
   }
