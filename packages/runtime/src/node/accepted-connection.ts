@@ -5,6 +5,7 @@ import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import type { WebSocket } from "ws";
 import type { AcceptedConnection } from "../network.js";
+import type { DirectSocket } from "./direct-socket.js";
 import { FrameMeter } from "./frame-meter.js";
 import { NodeConnection } from "./node-connection.js";
 import type { PartialMessage, PartialMessages } from "./partial-messages.js";
@@ -13,6 +14,8 @@ import { dropUnfinishedMessage, setReceiverLimit } from "./websocket-options.js"
 export interface NodeAcceptedConnectionOptions {
   readonly webSocket: WebSocket;
   readonly socket: Socket;
+  /** What `socket` belongs to, when it is one that reads straight into messages. */
+  readonly direct: DirectSocket | undefined;
   readonly request: IncomingMessage;
   readonly maxMessageBytes: number;
   readonly partialMessages: PartialMessages;
@@ -23,6 +26,7 @@ export class NodeAcceptedConnection extends NodeConnection implements AcceptedCo
   readonly origin: string | undefined;
   readonly host: string | undefined;
   readonly #webSocket: WebSocket;
+  readonly #direct: DirectSocket | undefined;
   readonly #meter: FrameMeter;
   readonly #partialMessages: PartialMessages;
   readonly #partial: PartialMessage;
@@ -33,17 +37,34 @@ export class NodeAcceptedConnection extends NodeConnection implements AcceptedCo
     this.origin = options.request.headers.origin;
     this.host = options.request.headers.host;
     this.#webSocket = options.webSocket;
+    this.#direct = options.direct;
     this.#meter = new FrameMeter(options.maxMessageBytes);
     this.#partialMessages = options.partialMessages;
     this.#onViolation = options.onViolation;
     this.#partial = options.partialMessages.track((reason) => this.#cut(reason));
-    // Before ws's own listener: what is over the bound is cut before it is assembled.
-    options.socket.prependListener("data", (chunk: Buffer) => this.#onBytes(chunk));
+    if (options.direct === undefined) {
+      // Before ws's own listener: what is over the bound is cut before it is assembled.
+      options.socket.prependListener("data", (chunk: Buffer) => this.#onBytes(chunk));
+    }
     options.webSocket.once("close", () => options.partialMessages.forget(this.#partial));
+  }
+
+  /** Delivers what a direct socket receives; `head` came with the request. Call after `attach`. */
+  startDirect(head: Uint8Array): void {
+    const onMessage = (message: Uint8Array): void => {
+      // Not after the peer's close frame, which only ws has seen.
+      if (this.isOpen) {
+        this.receive(message);
+      }
+    };
+    this.#direct?.start({ onBytes: (bytes) => this.#onBytes(bytes), onMessage }, head);
   }
 
   setMaxMessageBytes(bytes: number): void {
     this.#meter.maxMessageBytes = bytes;
+    if (this.#direct !== undefined) {
+      this.#direct.maxMessageBytes = bytes;
+    }
     setReceiverLimit(this.#webSocket, bytes);
   }
 
@@ -88,5 +109,6 @@ export class NodeAcceptedConnection extends NodeConnection implements AcceptedCo
     this.#onViolation(reason);
     this.fail(new Error(reason));
     dropUnfinishedMessage(this.#webSocket);
+    this.#direct?.drop();
   }
 }

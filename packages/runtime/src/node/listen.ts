@@ -7,6 +7,7 @@ import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
 import { type Listener, type ListenOptions, refusalOf, SUB_PROTOCOL } from "../network.js";
 import { NodeAcceptedConnection } from "./accepted-connection.js";
+import { createScratch, DirectSocket } from "./direct-socket.js";
 import { answerRequest, malformedRequest, refuse, toHttpRequest } from "./http-answers.js";
 import { bind } from "./listen-error.js";
 import { PartialMessages } from "./partial-messages.js";
@@ -25,12 +26,24 @@ const offersSubProtocol = (request: IncomingMessage): boolean =>
     .split(",")
     .some((offered) => offered.trim() === SUB_PROTOCOL);
 
+const noBytes = Buffer.alloc(0);
+
+interface Upgraded {
+  readonly webSocket: WebSocket;
+  readonly socket: Socket;
+  readonly request: IncomingMessage;
+  readonly direct: DirectSocket | undefined;
+  /** What came with the request. */
+  readonly head: Uint8Array;
+}
+
 class NodeListener implements Listener {
   readonly #options: ListenOptions;
   readonly #server: Server;
   readonly #webSockets: WebSocketServer;
   readonly #partialMessages: PartialMessages;
   readonly #connections = new Set<NodeAcceptedConnection>();
+  readonly #scratch = createScratch();
   readonly #sweep: NodeJS.Timeout;
   #whenEmpty: () => void = () => {};
   #isAccepting = true;
@@ -152,8 +165,12 @@ class NodeListener implements Listener {
       refuse(socket, refusal.status, refusal.reason);
       return;
     }
-    this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
-      this.#accept(webSocket, request);
+    const { maxMessageBytes } = this.#options.limits;
+    const scratch = this.#scratch;
+    const direct = DirectSocket.takeOver(socket, { maxMessageBytes, scratch });
+    const use = direct === undefined ? { socket, head } : { socket: direct.socket, head: noBytes };
+    this.#webSockets.handleUpgrade(request, use.socket, use.head, (webSocket) => {
+      this.#accept({ webSocket, socket: use.socket as Socket, request, direct, head });
     });
   }
 
@@ -175,12 +192,10 @@ class NodeListener implements Listener {
     }
   }
 
-  #accept(webSocket: WebSocket, request: IncomingMessage): void {
-    const { socket } = request;
+  #accept(upgraded: Upgraded): void {
+    const { webSocket, socket, head } = upgraded;
     const connection = new NodeAcceptedConnection({
-      webSocket,
-      socket,
-      request,
+      ...upgraded,
       maxMessageBytes: this.#options.limits.maxMessageBytes,
       partialMessages: this.#partialMessages,
       onViolation: (reason) => this.#report(socket, reason),
@@ -194,6 +209,7 @@ class NodeListener implements Listener {
     });
     try {
       connection.attach(this.#options.onConnection(connection));
+      connection.startDirect(head);
     } catch (error) {
       // Without handlers there is nobody to serve this connection, and ws's errors need a listener.
       webSocket.on("error", () => {});

@@ -38,7 +38,7 @@ export class NodeConnection implements Connection {
   #isClosed = false;
   #isCorked = false;
   #isPaused = false;
-  /** Messages that came with the bytes of the one during which reading was paused: less than one socket read. */
+  /** Messages that came with the bytes of the one during which reading was paused: one socket read, or less. */
   #held: Uint8Array[] = [];
 
   constructor(options: NodeConnectionOptions) {
@@ -123,12 +123,18 @@ export class NodeConnection implements Connection {
   }
 
   #onMessage(data: Parameters<typeof toUint8Array>[0], isBinary: boolean): void {
-    if (!isBinary) {
+    if (isBinary) {
+      this.receive(toUint8Array(data));
+    } else {
       this.close(UNSUPPORTED_DATA, "messages are binary");
-    } else if (this.#isPaused && this.#isOpen) {
-      this.#held.push(toUint8Array(data));
+    }
+  }
+
+  /** A binary message came. */
+  protected receive(message: Uint8Array): void {
+    if (this.#isPaused && this.#isOpen) {
+      this.#held.push(message);
     } else if (this.#isOpen) {
-      const message = toUint8Array(data);
       this.#deliver((events) => events.onMessage(message));
     }
   }
