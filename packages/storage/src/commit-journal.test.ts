@@ -326,3 +326,40 @@ describe("a stop", () => {
     });
   });
 });
+
+describe("a damaged journal", () => {
+  it("quarantines a log whose bytes it lost, and gives the others all of theirs", async () => {
+    const simulation = new Simulation({ seed: 11 });
+    const node = simulation.node("broker");
+    await simulation.run(async () => {
+      const config = { ...storage, journalBytes: 100_000 };
+      const manager = await openManager({ runtime: node.runtime(), config });
+      const logs: Log[] = [];
+      for (let index = 0; index < LOGS; index++) {
+        logs.push(await createLog(manager, topic, index));
+      }
+      const expected = Array.from({ length: LOGS }, () => new Expected());
+      const scene: Scene = { logs, expected, epoch: 0, serial: 0 };
+      await round(scene);
+      // Only two of them in the frame that will be damaged.
+      await round({ ...scene, logs: logs.slice(0, 2) });
+      await rounds(scene, 2);
+      node.crash({ powerLoss: true, model: "nothing" });
+      const path = `/data/${JOURNAL_FILES[0]}`;
+      const { fileSystem } = node.runtime();
+      const bytes = await fileSystem.readFile(path);
+      const value = new TextEncoder().encode("value-3");
+      const at = bytes.findIndex((_, from) => value.every((byte, i) => bytes[from + i] === byte));
+      expect(at).toBeGreaterThan(0);
+      const file = await fileSystem.open(path, "readWrite");
+      await file.write([new Uint8Array([0])], at);
+      await file.close();
+      const again = await openManager({ runtime: node.runtime(), config });
+      const after = logs.map((_, index) => again.getLog("events", index));
+      expect(after[0]?.damage ?? after[1]?.damage).toContain("nor in the commit journal");
+      expect(after[2]?.damage).toBeUndefined();
+      expect(after[2]?.flushedOffset).toBe(3);
+      expect((await valuesOf(after[2] as Log)).size).toBe(3);
+    });
+  });
+});
