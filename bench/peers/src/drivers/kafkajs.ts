@@ -75,7 +75,6 @@ export async function createDriver(job: Job): Promise<Driver> {
       consumer.on(consumer.events.CRASH, ({ payload }) => onError(payload.error));
       await consumer.run({
         autoCommit: false,
-        eachBatchAutoResolve: false,
         eachBatch: async ({ batch }) => {
           for (const { value } of batch.messages) {
             if (value !== null) {

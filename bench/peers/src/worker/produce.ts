@@ -2,6 +2,7 @@
 // is known to be there.
 
 import type { Driver } from "../driver.js";
+import { Fingerprint } from "../fingerprint.js";
 import type { Job, JobAnswer, Phase } from "../job.js";
 import { createPayloads } from "../payload.js";
 import { summarise } from "../statistics.js";
@@ -27,8 +28,23 @@ function prepareBatches(job: Job): Uint8Array[][] {
   );
 }
 
-/** The rate counts from the first delivery: what finding the topic and joining a group takes is not reading. */
-async function readBack(driver: Driver, job: Job, expected: number): Promise<[number, Phase]> {
+/** `operations` calls of the closed loop have sent the batches in turn. */
+function addSent(sent: Fingerprint, batches: readonly Uint8Array[][], operations: number): void {
+  for (const [index, batch] of batches.entries()) {
+    sent.addAll(batch, Math.floor((operations + batches.length - 1 - index) / batches.length));
+  }
+}
+
+/**
+ * The rate counts from the first delivery: what finding the topic and joining a group takes is not reading.
+ * @throws when other records come than were sent
+ */
+async function readBack(
+  driver: Driver,
+  job: Job,
+  { expected, sent }: { expected: number; sent: Fingerprint },
+): Promise<[number, Phase]> {
+  const read = new Fingerprint();
   let records = 0;
   let bytes = 0;
   let failure: unknown;
@@ -39,6 +55,7 @@ async function readBack(driver: Driver, job: Job, expected: number): Promise<[nu
       meter ??= new Meter(job.serverPids);
       records++;
       bytes += value.length;
+      read.add(value);
       if (records === expected) {
         phase = meter.end(records, bytes);
       }
@@ -55,6 +72,9 @@ async function readBack(driver: Driver, job: Job, expected: number): Promise<[nu
     throw failure;
   }
   await consumer.close();
+  if (records === expected && read.value !== sent.value) {
+    throw new Error(`${records} records were read, but not those that were sent`);
+  }
   return [records, phase ?? new Meter([]).end(records, bytes)];
 }
 
@@ -85,7 +105,10 @@ export async function runProduce(driver: Driver, job: Job): Promise<JobAnswer> {
   const produce = meter.end(records, records * recordBytes, summarise(samples.values));
   await producer.close();
   const acknowledged = (warm + done) * perBatch;
-  const [stored, consume] = await readBack(driver, job, acknowledged);
+  const sent = new Fingerprint();
+  addSent(sent, batches, warm);
+  addSent(sent, batches, done);
+  const [stored, consume] = await readBack(driver, job, { expected: acknowledged, sent });
   await driver.deleteTopic();
   return { produce, consume, acknowledged, stored, storedBy: "reading" };
 }
