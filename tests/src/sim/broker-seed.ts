@@ -13,29 +13,11 @@ import type { StorageConfig } from "@millrace/storage";
 import { Ledger, type Verdict } from "../crash/ledger.js";
 import { BrokerHost, brokerPort } from "./broker-host.js";
 import type { PlantedBug } from "./planted-bugs.js";
+import type { SeedOptions, SeedResult } from "./suite.js";
 import { readAll, SimFollower, SimProducer, topic, type WorkloadOptions } from "./workload.js";
 
 /** A seed counts only with at least so much in it. */
 export const countsFrom = { virtualMs: 60_000, acknowledged: 1_000, faults: 1 } as const;
-
-export interface SeedOptions {
-  readonly seed: number;
-  readonly bug?: PlantedBug | undefined;
-  readonly log?: ((line: string) => void) | undefined;
-}
-
-export interface SeedResult {
-  readonly seed: number;
-  /** In words, when something promised was not kept. */
-  readonly problem: string | undefined;
-  readonly counts: boolean;
-  readonly virtualMs: number;
-  readonly eventCount: number;
-  readonly traceHash: string;
-  readonly faults: ReadonlyMap<string, number>;
-  readonly acknowledged: number;
-  readonly read: number;
-}
 
 interface Hazards {
   readonly crashEveryMs: number;
@@ -93,7 +75,7 @@ function drawHazards(simulation: Simulation): Hazards {
   };
 }
 
-export async function runBrokerSeed(options: SeedOptions): Promise<SeedResult> {
+export async function runBrokerSeed(options: SeedOptions<PlantedBug>): Promise<SeedResult> {
   const simulation = new Simulation({
     seed: options.seed,
     maxVirtualMs: STORM_MS + CALM_MS,

@@ -1,12 +1,17 @@
-// npm run sim -- --suite broker --seeds N [--from S] | --seed S [--trace] | --planted
+// npm run sim -- --suite broker|storage --seeds N [--from S] | --seed S [--trace] [--bug B] | --planted  [--json]
 //
 // Runs seeds of a suite and prints what they saw. A failure prints its seed and the command that replays it.
 
 import { parseArgs } from "node:util";
-import { runBrokerSeed, type SeedResult } from "./broker-seed.js";
-import { type PlantedBug, plantedBugs } from "./planted-bugs.js";
+import { brokerSuite } from "./broker-suite.js";
+import { storageSuite } from "./storage/storage-suite.js";
+import type { SeedResult, Suite } from "./suite.js";
+import { printFaults, Tally } from "./tally.js";
 
-const PLANTED_SEEDS_MAX = 60;
+const suites: readonly Suite[] = [brokerSuite, storageSuite];
+/** One in so many runs twice: the same seed must give the same run, to the event. */
+const DOUBLED_ONE_IN = 100;
+const LINE_EVERY_MS = 5_000;
 
 const { values } = parseArgs({
   options: {
@@ -21,134 +26,87 @@ const { values } = parseArgs({
   },
 });
 
-/** Seeds run until now, and all they saw. */
-class Tally {
-  ran = 0;
-  counted = 0;
-  acknowledged = 0;
-  virtualMs = 0;
-  events = 0;
-  readonly failed: SeedResult[] = [];
-  readonly faults = new Map<string, number>();
-  readonly #startedAt = performance.now();
+function printFailure(suite: Suite, result: SeedResult, bug?: string): void {
+  const planted = bug === undefined ? "" : ` --bug ${bug}`;
+  say(`seed ${result.seed} FAILED: ${result.problem}`);
+  say(`  replay: npm run sim -- --suite ${suite.name} --seed ${result.seed}${planted}`);
+}
 
-  add(result: SeedResult): void {
-    this.ran++;
-    this.counted += result.counts ? 1 : 0;
-    this.acknowledged += result.acknowledged;
-    this.virtualMs += result.virtualMs;
-    this.events += result.eventCount;
-    for (const [kind, count] of result.faults) {
-      this.faults.set(kind, (this.faults.get(kind) ?? 0) + count);
-    }
-    if (result.problem !== undefined) {
-      this.failed.push(result);
-    }
-  }
-
-  get seconds(): number {
-    return (performance.now() - this.#startedAt) / 1000;
-  }
-
-  line(total: number): string {
-    return (
-      `${this.ran}/${total} seeds, ${this.counted} count, ${this.failed.length} failed; ` +
-      `${this.acknowledged} acknowledged records, ${(this.virtualMs / 3_600_000).toFixed(1)} virtual hours; ` +
-      `${(this.ran / this.seconds).toFixed(1)} seeds/s, ${Math.round(this.virtualMs / 1000 / this.seconds)} times real time`
-    );
+/** With --json only one object goes to the standard output. */
+function say(text: string): void {
+  if (values.json) {
+    console.error(text);
+  } else {
+    console.log(text);
   }
 }
 
-function replayCommand(seed: number, bug?: PlantedBug): string {
-  return `npm run sim -- --suite broker --seed ${seed}${bug === undefined ? "" : ` --bug ${bug}`}`;
-}
-
-function printFailure(result: SeedResult, bug?: PlantedBug): void {
-  console.log(`seed ${result.seed} FAILED: ${result.problem}`);
-  console.log(`  replay: ${replayCommand(result.seed, bug)}`);
-}
-
-function printFaults(faults: ReadonlyMap<string, number>): void {
-  const width = Math.max(0, ...[...faults.keys()].map((kind) => kind.length));
-  for (const [kind, count] of [...faults].sort(([a], [b]) => (a < b ? -1 : 1))) {
-    console.log(`  ${kind.padEnd(width)} ${String(count).padStart(8)}`);
-  }
-}
-
-async function runSeeds(first: number, count: number): Promise<number> {
-  const tally = new Tally();
+async function runSeeds(suite: Suite, first: number, count: number): Promise<number> {
+  const tally = new Tally(suite);
   let lastLineAt = performance.now();
   for (let seed = first; seed < first + count; seed++) {
-    const result = await runBrokerSeed({ seed });
+    const result = await suite.run({ seed });
     tally.add(result);
     if (result.problem !== undefined) {
-      printFailure(result);
+      printFailure(suite, result);
     }
-    // One in a hundred runs twice: the same seed must give the same run, to the event.
-    if (seed % 100 === 1) {
-      const again = await runBrokerSeed({ seed });
-      if (again.traceHash !== result.traceHash) {
-        console.log(
-          `seed ${seed} is not deterministic: ${result.traceHash}, then ${again.traceHash}`,
-        );
-        tally.failed.push(again);
-      }
+    if (seed % DOUBLED_ONE_IN === 1) {
+      await runAgain(suite, result, tally);
     }
-    if (performance.now() - lastLineAt > 5_000) {
+    if (performance.now() - lastLineAt > LINE_EVERY_MS) {
       lastLineAt = performance.now();
-      console.log(tally.line(count));
+      say(tally.line(count));
     }
   }
   if (values.json) {
-    console.log(JSON.stringify({ ...summary(tally), faults: Object.fromEntries(tally.faults) }));
+    console.log(JSON.stringify(tally.summary()));
   } else {
     console.log("faults seen:");
     printFaults(tally.faults);
     console.log(tally.line(count));
   }
-  return tally.failed.length === 0 ? 0 : 1;
+  for (const kind of tally.neverSeen) {
+    say(`never seen: ${kind}`);
+  }
+  return tally.failed.length + tally.neverSeen.length === 0 ? 0 : 1;
 }
 
-function summary(tally: Tally): Record<string, unknown> {
-  return {
-    seeds: tally.ran,
-    counted: tally.counted,
-    acknowledged: tally.acknowledged,
-    virtualHours: tally.virtualMs / 3_600_000,
-    seedsPerSecond: tally.ran / tally.seconds,
-    failedSeeds: tally.failed.map((result) => result.seed),
-  };
+async function runAgain(suite: Suite, first: SeedResult, tally: Tally): Promise<void> {
+  const again = await suite.run({ seed: first.seed });
+  if (again.traceHash !== first.traceHash) {
+    say(`seed ${first.seed} is not deterministic: ${first.traceHash}, then ${again.traceHash}`);
+    tally.failed.push(again);
+  }
 }
 
-async function runOne(seed: number, bug: PlantedBug | undefined): Promise<number> {
-  const result = await runBrokerSeed({
-    seed,
-    bug,
-    log: values.trace ? (line) => console.log(line) : undefined,
-  });
+async function runOne(suite: Suite, seed: number, bug: string | undefined): Promise<number> {
+  const log = values.trace ? (line: string): void => console.log(line) : undefined;
+  const result = await suite.run({ seed, bug, log });
+  const again = await suite.run({ seed, bug });
+  const isSame = again.traceHash === result.traceHash;
   console.log(
     `seed ${seed}: ${result.acknowledged} acknowledged, ${result.read} read, ${(result.virtualMs / 1000).toFixed(1)} virtual s, ` +
-      `${result.eventCount} events, trace ${result.traceHash}${result.counts ? "" : " (does not count: too little happened)"}`,
+      `${result.eventCount} events, trace ${result.traceHash}${isSame ? " (again the same)" : `, then ${again.traceHash}: NOT DETERMINISTIC`}` +
+      `${result.counts ? "" : " (does not count: too little happened)"}`,
   );
   printFaults(result.faults);
   if (result.problem !== undefined) {
-    printFailure(result, bug);
-    return 1;
+    printFailure(suite, result, bug);
   }
-  return 0;
+  return result.problem === undefined && isSame ? 0 : 1;
 }
 
 /** Every planted bug must be caught; and the same seed without it must pass. */
-async function runPlanted(): Promise<number> {
+async function runPlanted(suite: Suite): Promise<number> {
   let missed = 0;
-  for (const bug of plantedBugs) {
-    const caught = await firstCaught(bug);
+  for (const bug of suite.bugs) {
+    const caught = await firstCaught(suite, bug);
     if (caught === undefined) {
       missed++;
-      console.log(`${bug}: NOT caught in ${PLANTED_SEEDS_MAX} seeds`);
+      console.log(`${bug}: NOT caught in ${suite.plantedSeedsMax} seeds`);
       continue;
     }
-    const clean = await runBrokerSeed({ seed: caught.seed });
+    const clean = await suite.run({ seed: caught.seed });
     const note =
       clean.problem === undefined
         ? "without it the seed passes"
@@ -161,9 +119,9 @@ async function runPlanted(): Promise<number> {
   return missed === 0 ? 0 : 1;
 }
 
-async function firstCaught(bug: PlantedBug): Promise<SeedResult | undefined> {
-  for (let seed = 1; seed <= PLANTED_SEEDS_MAX; seed++) {
-    const result = await runBrokerSeed({ seed, bug });
+async function firstCaught(suite: Suite, bug: string): Promise<SeedResult | undefined> {
+  for (let seed = 1; seed <= suite.plantedSeedsMax; seed++) {
+    const result = await suite.run({ seed, bug });
     if (result.problem !== undefined) {
       return result;
     }
@@ -171,25 +129,25 @@ async function firstCaught(bug: PlantedBug): Promise<SeedResult | undefined> {
   return undefined;
 }
 
-function parseBug(name: string | undefined): PlantedBug | undefined {
-  if (name !== undefined && !plantedBugs.includes(name as PlantedBug)) {
-    throw new Error(`--bug is one of ${plantedBugs.join(", ")}`);
-  }
-  return name as PlantedBug | undefined;
-}
-
 async function main(): Promise<number> {
-  if (values.suite !== "broker") {
-    console.error(`there is no suite "${values.suite}"; --suite broker`);
+  const suite = suites.find(({ name }) => name === values.suite);
+  if (suite === undefined) {
+    const names = suites.map(({ name }) => `--suite ${name}`).join(" or ");
+    console.error(`there is no suite "${values.suite}"; ${names}`);
+    return 64;
+  }
+  const { bug } = values;
+  if (bug !== undefined && !suite.bugs.includes(bug)) {
+    console.error(`--bug is one of ${suite.bugs.join(", ")}`);
     return 64;
   }
   if (values.planted) {
-    return await runPlanted();
+    return await runPlanted(suite);
   }
   if (values.seed !== undefined) {
-    return await runOne(Number(values.seed), parseBug(values.bug));
+    return await runOne(suite, Number(values.seed), bug);
   }
-  return await runSeeds(Number(values.from), Number(values.seeds));
+  return await runSeeds(suite, Number(values.from), Number(values.seeds));
 }
 
 process.exitCode = await main();

@@ -2,8 +2,9 @@
 // so that the broker makes a classic mistake. The simulation must catch every one of them; that is the proof
 // that it looks.
 
-import type { Compute, FileHandle, FileSystem, ServerRuntime } from "@millrace/runtime";
+import type { FileHandle, ServerRuntime } from "@millrace/runtime";
 import { ProducerState } from "@millrace/storage";
+import { believingCompute, wrapFiles } from "./seam-wrappers.js";
 
 export type PlantedBug =
   | "acknowledge-before-sync"
@@ -91,52 +92,4 @@ function sharedBuffer(): (file: FileHandle) => Partial<FileHandle> {
     write: (chunks, position) => file.write(fill(chunks), position),
     writeSync: (chunks, position) => file.writeSync(fill(chunks), position),
   });
-}
-
-/** Finds every checksum right: answers with the four bytes that stand in front of what is checked. */
-function believingCompute(compute: Compute): Compute {
-  return {
-    codecs: compute.codecs,
-    compress: (codec, bytes) => compute.compress(codec, bytes),
-    decompress: (codec, bytes, maxBytes) => compute.decompress(codec, bytes, maxBytes),
-    crc32c: (bytes, seed) => {
-      if (bytes.byteOffset < 4) {
-        return compute.crc32c(bytes, seed);
-      }
-      const view = new DataView(bytes.buffer, bytes.byteOffset - 4, 4);
-      return view.getUint32(0);
-    },
-  };
-}
-
-function wrapFiles(
-  fileSystem: FileSystem,
-  change: (file: FileHandle) => Partial<FileHandle>,
-): FileSystem {
-  return {
-    open: async (path, mode) => {
-      const file = await fileSystem.open(path, mode);
-      const plain: FileHandle = {
-        path: file.path,
-        read: (target, position) => file.read(target, position),
-        write: (chunks, position) => file.write(chunks, position),
-        writeSync: (chunks, position) => file.writeSync(chunks, position),
-        sync: () => file.sync(),
-        truncate: (size) => file.truncate(size),
-        size: () => file.size(),
-        close: () => file.close(),
-      };
-      return { ...plain, ...change(file) };
-    },
-    readFile: (path) => fileSystem.readFile(path),
-    status: (path) => fileSystem.status(path),
-    createDirectory: (path) => fileSystem.createDirectory(path),
-    readDirectory: (path) => fileSystem.readDirectory(path),
-    rename: (from, to) => fileSystem.rename(from, to),
-    removeFile: (path) => fileSystem.removeFile(path),
-    removeDirectory: (path) => fileSystem.removeDirectory(path),
-    syncDirectory: (path) => fileSystem.syncDirectory(path),
-    lockDirectory: (path) => fileSystem.lockDirectory(path),
-    availableBytes: (path) => fileSystem.availableBytes(path),
-  };
 }

@@ -5,7 +5,7 @@ import type { FileError } from "../file-system.js";
 import type { Prng } from "./prng.js";
 import type { InFlight, MutationKind, OperationKind, SimDisk } from "./sim-disk.js";
 import type { SimProcess } from "./sim-process.js";
-import type { World } from "./world.js";
+import { countFault, type World } from "./world.js";
 
 export interface QueuedOperation<Result> {
   readonly kind: OperationKind;
@@ -61,7 +61,10 @@ export class DiskQueue {
     }
     const inFlight: InFlight = {
       abandon: (prng) => {
-        abandon(operation, prng);
+        const outcome = abandon(operation, prng);
+        if (isMutation(kind)) {
+          countFault(this.world, `crash.${kind}.${outcome}`);
+        }
       },
     };
     this.#disk.addInFlight(inFlight);
@@ -94,19 +97,22 @@ export class DiskQueue {
   }
 }
 
-function abandon(operation: QueuedOperation<unknown>, prng: Prng): void {
+/** Returns what the crash made of it, for the tally. */
+function abandon(operation: QueuedOperation<unknown>, prng: Prng): "done" | "part" | "undone" {
   // A sync that nobody saw succeed promises nothing, and reading leaves nothing.
   const leavesNothing = operation.kind === "sync" || operation.kind === "syncDirectory";
   if (!isMutation(operation.kind) || leavesNothing || prng.chance(0.5)) {
-    return;
+    return "undone";
   }
   try {
     if (operation.performPart !== undefined && prng.chance(0.5)) {
       operation.performPart(prng);
-    } else {
-      operation.perform();
+      return "part";
     }
+    operation.perform();
+    return "done";
   } catch {
-    // It would have failed; nobody is left to be told.
+    // It would have failed; nobody is left to hear of it.
+    return "undone";
   }
 }

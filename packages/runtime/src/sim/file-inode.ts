@@ -38,6 +38,15 @@ export const powerLossModels: readonly [PowerLossModel, ...PowerLossModel[]] = [
   "sectors",
 ];
 
+/** What a power loss did to one file's unsynced operations; to be counted. */
+export type PowerLossDamage = "lostWrite" | "tornWrite" | "reorderedWrites" | "lostTruncate";
+
+export interface PowerLossOptions {
+  readonly model: PowerLossModel;
+  readonly sectorBytes: number;
+  readonly onDamage?: ((damage: PowerLossDamage) => void) | undefined;
+}
+
 export class FileInode {
   readonly kind = "file";
   cached = new PagedBytes();
@@ -113,13 +122,14 @@ export class FileInode {
   }
 
   /** The machine went down and is up again: what reads show now is what the platter kept. */
-  losePower(prng: Prng, options: { model: PowerLossModel; sectorBytes: number }): void {
+  losePower(prng: Prng, options: PowerLossOptions): void {
     const pending = this.#pending;
     this.#pending = [];
     this.#pendingBytes = 0;
     const fullSize = this.cached.size;
     switch (options.model) {
       case "nothing":
+        tellLost(pending, options);
         break;
       case "everything":
         for (const operation of pending) {
@@ -127,10 +137,10 @@ export class FileInode {
         }
         break;
       case "prefix":
-        this.#keepPrefix(pending, prng, options.sectorBytes);
+        this.#keepPrefix(pending, prng, options);
         break;
       case "sectors":
-        this.#keepSectors(pending, prng, options.sectorBytes);
+        this.#keepSectors(pending, prng, options);
         // The size may be journalled although the data behind it was lost: zeros.
         if (pending.length > 0 && this.durable.size < fullSize && prng.chance(0.3)) {
           this.durable.resize(fullSize);
@@ -140,10 +150,21 @@ export class FileInode {
     this.cached = this.durable.clone();
   }
 
-  /** Changes cache and platter alike: damage that no program did. */
+  /**
+   * Changes cache and platter alike: damage that no program did. What was unsynced in the file is written back
+   * first, or a later sync would undo the damage.
+   */
   damage(position: number, bytes: Uint8Array): void {
+    this.completeSync(this.beginSync());
     this.cached.write(position, bytes);
     this.durable.write(position, bytes);
+  }
+
+  /** The whole content becomes `bytes`, in the cache and on the platter alike. */
+  replaceContent(bytes: Uint8Array): void {
+    this.truncate(0);
+    this.write(0, bytes);
+    this.completeSync(this.beginSync());
   }
 
   /** A file with what reads show here, all of it durable. */
@@ -162,7 +183,8 @@ export class FileInode {
     }
   }
 
-  #keepPrefix(pending: readonly PendingOperation[], prng: Prng, sectorBytes: number): void {
+  #keepPrefix(pending: readonly PendingOperation[], prng: Prng, options: PowerLossOptions): void {
+    const { sectorBytes } = options;
     const keptCount = prng.below(pending.length + 1);
     for (const operation of pending.slice(0, keptCount)) {
       applyTo(this.durable, operation);
@@ -174,24 +196,33 @@ export class FileInode {
       const keptEnd = Math.min(end, Math.floor(cut / sectorBytes) * sectorBytes);
       if (keptEnd > torn.position) {
         this.durable.write(torn.position, torn.bytes.subarray(0, keptEnd - torn.position));
+        if (keptEnd < end) {
+          options.onDamage?.("tornWrite");
+        }
       }
     }
+    tellLost(pending.slice(keptCount), options);
   }
 
-  #keepSectors(pending: readonly PendingOperation[], prng: Prng, sectorBytes: number): void {
+  #keepSectors(pending: readonly PendingOperation[], prng: Prng, options: PowerLossOptions): void {
+    const { sectorBytes } = options;
     // Metadata is journalled in order: a truncation that is lost takes everything after it along.
     const journalCount = prng.below(pending.length + 1);
     const lostTruncate = pending.findIndex(
       (operation, index) => operation.kind === "truncate" && index >= journalCount,
     );
     const reachable = lostTruncate === -1 ? pending : pending.slice(0, lostTruncate);
+    tellLost(lostTruncate === -1 ? [] : pending.slice(lostTruncate), options);
     const versions = new Map<number, number>();
+    let hasLost = false;
+    let isReordered = false;
     for (const [index, operation] of reachable.entries()) {
       if (operation.kind === "truncate") {
         applyTo(this.durable, operation);
         continue;
       }
       const end = operation.position + operation.bytes.length;
+      let keptBytes = 0;
       for (let at = operation.position; at < end; ) {
         const sector = Math.floor(at / sectorBytes);
         const pieceEnd = Math.min(end, (sector + 1) * sectorBytes);
@@ -200,10 +231,25 @@ export class FileInode {
         if (index < version) {
           const from = at - operation.position;
           this.durable.write(at, operation.bytes.subarray(from, pieceEnd - operation.position));
+          keptBytes += pieceEnd - at;
+          isReordered ||= hasLost;
         }
         at = pieceEnd;
       }
+      hasLost ||= keptBytes === 0;
+      if (keptBytes < operation.bytes.length) {
+        options.onDamage?.(keptBytes === 0 ? "lostWrite" : "tornWrite");
+      }
     }
+    if (isReordered) {
+      options.onDamage?.("reorderedWrites");
+    }
+  }
+}
+
+function tellLost(lost: readonly PendingOperation[], { onDamage }: PowerLossOptions): void {
+  for (const { kind } of lost) {
+    onDamage?.(kind === "write" ? "lostWrite" : "lostTruncate");
   }
 }
 

@@ -131,6 +131,11 @@ export class SimDisk {
     this.#planned.push({ kind, code: options.code ?? "IO_ERROR", path: options.path });
   }
 
+  /** Faults that were planned and met no operation yet will not happen. */
+  forgetPlannedFaults(): void {
+    this.#planned.length = 0;
+  }
+
   /** The next operation takes this long. */
   stallNext(durationMs: number): void {
     this.#stallMs = durationMs;
@@ -208,6 +213,19 @@ export class SimDisk {
     const bytes = new Uint8Array(length);
     file.damage(damage.position, damage.kind === "noise" ? this.#prng.fill(bytes) : bytes);
     countFault(this.#world, "disk.corrupt");
+  }
+
+  /** The file's content becomes `bytes`, in the cache and on the platter: an older state of it, say. */
+  replaceContent(path: string, bytes: Uint8Array): void {
+    this.#volume.file(path).replaceContent(bytes);
+    this.#recount();
+    countFault(this.#world, "disk.replaceContent");
+  }
+
+  /** The file is gone, on the platter too. @throws FileError */
+  loseFile(path: string): void {
+    this.releaseUnused(this.#volume.loseName(path));
+    countFault(this.#world, "disk.loseFile");
   }
 
   snapshot(): DiskSnapshot {
@@ -296,6 +314,7 @@ export class SimDisk {
   /** @internal @throws FileError `TOO_MANY_OPEN_FILES` */
   checkHandleLimit(path: string): void {
     if (this.#openFileCount >= this.#maxOpenFiles) {
+      countFault(this.#world, "disk.tooManyOpenFiles");
       throw new FileError("TOO_MANY_OPEN_FILES", path, `${path}: too many open files`);
     }
   }
@@ -345,7 +364,9 @@ export class SimDisk {
       }
     }
     if (crash.losesPower) {
-      this.#volume.losePower(this.#prng, crash.model);
+      this.#volume.losePower(this.#prng, crash.model, (damage) => {
+        countFault(this.#world, `powerLoss.${damage}`);
+      });
     }
     this.#recount();
   }

@@ -80,7 +80,12 @@ export class SimFileHandle implements FileHandle {
     if (!this.#queue.isAlive) {
       throw new FileError("IO_ERROR", this.path, `${this.path}: the process is dead`);
     }
-    const inFlight: InFlight = { abandon: (prng) => this.#applyPart(chunks, position, prng) };
+    const inFlight: InFlight = {
+      abandon: (prng) => {
+        countFault(this.#queue.world, "crash.write.part");
+        this.#applyPart(chunks, position, prng);
+      },
+    };
     this.#disk.addInFlight(inFlight);
     const survives = this.#queue.announce("write", this.path, bytes);
     this.#disk.removeInFlight(inFlight);

@@ -2,7 +2,12 @@
 // and removals in between. Synchronous and without time; `sim-file-system.ts` adds both.
 
 import { FileError } from "../file-system.js";
-import { FileInode, type PowerLossModel, powerLossModels } from "./file-inode.js";
+import {
+  FileInode,
+  type PowerLossDamage,
+  type PowerLossModel,
+  powerLossModels,
+} from "./file-inode.js";
 import type { Prng } from "./prng.js";
 
 export class DirectoryInode {
@@ -177,6 +182,16 @@ export class Volume {
     return files;
   }
 
+  /** The name is gone, on the platter too: damage that no program did. */
+  loseName(path: string): FileInode {
+    const file = this.file(path);
+    const { parent, name } = this.locate(path);
+    parent.entries.delete(name);
+    parent.durable.delete(name);
+    file.linkCount = 0;
+    return file;
+  }
+
   /** What a directory sync that starts now covers; give it to `completeDirectorySync`. */
   beginDirectorySync(): number {
     return this.#sequence;
@@ -208,7 +223,11 @@ export class Volume {
    * Unsynced changes of names survive as a journal's prefix, or each on its own; unsynced bytes as
    * `FileInode.losePower` says. `model` forces one model for all.
    */
-  losePower(prng: Prng, model: PowerLossModel | undefined): void {
+  losePower(
+    prng: Prng,
+    model: PowerLossModel | undefined,
+    onDamage: (damage: PowerLossDamage | "lostName" | "reorderedNames") => void = () => undefined,
+  ): void {
     const changes = this.#changes;
     this.#changes = [];
     const namesModel = model ?? prng.pick(powerLossModels);
@@ -218,10 +237,19 @@ export class Volume {
         : namesModel === "prefix"
           ? prng.below(changes.length + 1)
           : changes.length;
-    for (const change of changes.slice(0, prefix)) {
-      if (namesModel !== "sectors" || prng.chance(0.5)) {
+    let hasLost = false;
+    let isReordered = false;
+    for (const [index, change] of changes.entries()) {
+      if (index < prefix && (namesModel !== "sectors" || prng.chance(0.5))) {
         change.applyTo((one) => one.durable);
+        isReordered ||= hasLost;
+      } else {
+        hasLost = true;
+        onDamage("lostName");
       }
+    }
+    if (isReordered) {
+      onDamage("reorderedNames");
     }
     const sectorBytes = prng.chance(0.5) ? 512 : 4096;
     adoptDurable(this.root);
@@ -229,7 +257,8 @@ export class Volume {
       if (inode.kind === "file") {
         inode.openCount = 0;
         inode.linkCount = 1;
-        inode.losePower(prng, { model: model ?? prng.pick(powerLossModels), sectorBytes });
+        const fileModel = model ?? prng.pick(powerLossModels);
+        inode.losePower(prng, { model: fileModel, sectorBytes, onDamage });
       }
     }
   }

@@ -1,0 +1,78 @@
+// The storage suite: what it plants, and which faults it claims to have seen.
+
+import type { Suite } from "../suite.js";
+import { type StorageBug, storageBugs } from "./planted-bugs.js";
+import { runStorageSeed } from "./storage-seed.js";
+
+const kinds = [
+  "create",
+  "write",
+  "sync",
+  "truncate",
+  "createDirectory",
+  "rename",
+  "removeFile",
+  "removeDirectory",
+  "syncDirectory",
+];
+
+/** Boundaries at which an operation in flight may be found done, or not; those that are frequent enough. */
+const atomic = ["create", "truncate", "rename", "removeFile"];
+
+const hintFiles = [
+  "index",
+  "timeindex",
+  "index-state",
+  "producer-state",
+  "leader-epoch-checkpoint",
+  "recovery-point",
+  "log-start-offset",
+  "meta",
+  "partition-metadata",
+  "quarantine",
+];
+
+const places = ["sealed", "active", "past the recovery point"];
+
+export const requiredFaults: readonly string[] = [
+  ...kinds.flatMap((kind) => [`kill at ${kind}`, `powerLoss at ${kind}`]),
+  ...atomic.flatMap((kind) => [`crash.${kind}.done`, `crash.${kind}.undone`]),
+  "crash.write.part",
+  "crash during recovery",
+  "powerLoss.lostWrite",
+  "powerLoss.tornWrite",
+  "powerLoss.reorderedWrites",
+  "powerLoss.lostTruncate",
+  "powerLoss.lostName",
+  "powerLoss.reorderedNames",
+  "disk.sync.error",
+  "disk.syncDirectory.error",
+  "disk.write.error",
+  "disk.read.error",
+  "disk.rename.error",
+  "disk.create.error",
+  "disk.removeFile.error",
+  "disk.truncate.error",
+  "disk.full",
+  "disk.shortWrite",
+  "disk.tooManyOpenFiles",
+  "disk.stall",
+  ...hintFiles.map((file) => `bit flip in ${file}`),
+  ...places.flatMap((place) => [`bit flip in log, ${place}`, `zeroed sector in log, ${place}`]),
+  "bit flip in log, while it is read",
+  "deleted index file",
+  "stale index file",
+  "quarantined",
+  "end: clean",
+  "end: failure",
+];
+
+export const storageSuite: Suite<StorageBug> = {
+  name: "storage",
+  unit: "batches",
+  bugs: storageBugs,
+  plantedSeedsMax: 400,
+  requiredFaults,
+  faultsSeenWithin: 200,
+  run: runStorageSeed,
+};

@@ -1,0 +1,380 @@
+// The world of one seed: a machine whose process starts, works, and ends in every way that there is, again and again, with
+// its disk failing and damaged in between; and the model that says what must be left.
+
+import { type Logger, type ServerRuntime, silentLogger } from "@millrace/runtime";
+import type { MutationKind, SimNode, Simulation } from "@millrace/runtime/sim";
+import { LogManager, verifyDirectory } from "@millrace/storage";
+import { administrator, create } from "./administration.js";
+import { checkAfterStart } from "./after-start.js";
+import { appender } from "./appends.js";
+import { type DamageTools, damageAtRest, damageWhileRunning, rememberIndexes } from "./damage.js";
+import type { Hazards } from "./hazards.js";
+import { Life, Tally } from "./life.js";
+import type { ModelLog } from "./model-log.js";
+import type { PlantedRuntime } from "./planted-bugs.js";
+import { reader } from "./reads.js";
+import { armCrash, noTrouble, trouble } from "./trouble.js";
+
+const PATH = "/var/data";
+/** Starts in a row that may fail: each has its own fault. */
+const STARTS_MAX = 12;
+
+/** How a life ended. */
+type Ending = "clean" | "kill" | "powerLoss" | "failure";
+
+export interface WorldOptions {
+  readonly simulation: Simulation;
+  readonly hazards: Hazards;
+  readonly plant: (runtime: ServerRuntime) => PlantedRuntime;
+  readonly note: (text: string) => void;
+}
+
+export class StorageWorld {
+  readonly tally = new Tally();
+  readonly models = new Map<string, ModelLog>();
+  readonly #options: WorldOptions;
+  readonly #simulation: Simulation;
+  readonly #hazards: Hazards;
+  readonly #node: SimNode;
+  readonly #damage: DamageTools;
+  readonly #logger: Logger;
+  #disarm: () => void = () => undefined;
+  #lastEnding: Ending = "kill";
+  /** Something was damaged since the last start: nothing can be said about what a start reads. */
+  #isDamaged = false;
+  #nextPartition = 0;
+  /** The last life saw disk faults. */
+  #hadTrouble = false;
+
+  constructor(options: WorldOptions) {
+    const { simulation } = options;
+    this.#options = options;
+    this.#simulation = simulation;
+    this.#hazards = options.hazards;
+    this.#node = simulation.node("broker");
+    this.#logger = noting(options.note);
+    this.#damage = {
+      disk: this.#node.disk,
+      random: simulation.random,
+      models: this.models,
+      tally: this.tally,
+      stale: new Map(),
+      originals: new Map(),
+      note: options.note,
+    };
+  }
+
+  /** @throws Violation, or whatever shows that something is wrong */
+  async run(): Promise<void> {
+    const { random } = this.#simulation;
+    for (let life = 0; life < this.#hazards.lives; life++) {
+      if (life > 0 && random.float() < this.#hazards.damage) {
+        this.#isDamaged = damageAtRest(this.#damage) || this.#isDamaged;
+      }
+      const isTroubled = random.float() < this.#hazards.troubleAtStart;
+      await this.#live(await this.#start(isTroubled));
+    }
+    // In the end everything is calm: a start, a clean stop, and a start that has nothing to do.
+    for (const ending of ["clean", "clean"] as const) {
+      const last = await this.#start(false);
+      await this.#end(last, ending);
+    }
+  }
+
+  async #start(isTroubled: boolean): Promise<Life> {
+    for (let attempt = 0; attempt < STARTS_MAX; attempt++) {
+      const life = await this.#tryStart(isTroubled && attempt < STARTS_MAX / 2);
+      if (life !== undefined) {
+        return life;
+      }
+    }
+    throw new Error(`${STARTS_MAX} starts in a row failed`);
+  }
+
+  /** Undefined when it crashed or failed for a reason. */
+  async #tryStart(isTroubled: boolean): Promise<Life | undefined> {
+    await this.#verify();
+    const planted = this.#options.plant(this.#node.runtime({ logger: this.#logger }));
+    const troubles = isTroubled ? this.#troubleStart() : undefined;
+    const opening = LogManager.open({
+      runtime: planted.runtime,
+      path: PATH,
+      nodeId: 1,
+      config: this.#hazards.storage,
+      createProducerState: planted.createProducerState,
+    });
+    const outcome = await Promise.race([
+      opening.catch((error: unknown) => ({ error })),
+      troubles?.crashed ?? new Promise<never>(() => undefined),
+    ]);
+    troubles?.stop();
+    if (outcome === undefined || "error" in outcome) {
+      this.#failedStart(outcome?.error, isTroubled);
+      return undefined;
+    }
+    planted.opened();
+    const life = new Life({
+      simulation: this.#simulation,
+      runtime: planted.runtime,
+      manager: outcome,
+      hazards: this.#hazards,
+      tally: this.tally,
+      note: this.#options.note,
+    });
+    if (this.#hasWrongId(outcome)) {
+      await outcome.close();
+      this.#putBack();
+      this.#node.crash({});
+      return undefined;
+    }
+    this.#checkQuickStart(life, planted.logBytesRead());
+    await checkAfterStart(life, this.models);
+    this.#damage.originals.clear();
+    this.#isDamaged = false;
+    this.#hadTrouble = false;
+    while (this.models.size < this.#hazards.logs) {
+      await create(life, this.models, { topic: "t", partition: this.#nextPartition++ });
+    }
+    return life;
+  }
+
+  #failedStart(error: unknown, isTroubled: boolean): void {
+    const isExcused = error === undefined || isTroubled || this.#damage.originals.size > 0;
+    if (!isExcused) {
+      throw new Error(`a start failed: ${String(error)}`, { cause: error });
+    }
+    if (error !== undefined) {
+      this.tally.count("start failed");
+      this.#crash(this.#simulation.random.float() < 0.5 ? "kill" : "powerLoss");
+      this.#putBack();
+    }
+    this.#lastEnding = "kill";
+  }
+
+  /** The operator puts files back that say whose the data are. */
+  #putBack(): void {
+    const { disk, originals } = this.#damage;
+    for (const [path, bytes] of originals) {
+      if (disk.paths().includes(path)) {
+        disk.replaceContent(path, bytes);
+      }
+    }
+    originals.clear();
+  }
+
+  /** A damaged `partition.metadata` may name a topic id that looks like one. */
+  #hasWrongId(manager: LogManager): boolean {
+    return [...this.models.values()].some((model) => {
+      const log = manager.getLog(model.id.topic, model.id.partition);
+      const isWrong = log !== undefined && !log.isTopicIdLost && log.topicId !== model.id.topicId;
+      return isWrong && this.#damage.originals.size > 0;
+    });
+  }
+
+  #troubleStart(): { readonly crashed: Promise<undefined>; stop(): void } {
+    const { random } = this.#simulation;
+    let stop = (): void => undefined;
+    const crashed = new Promise<undefined>((resolve) => {
+      if (random.float() < 0.6) {
+        stop = armCrash(this.#node, random, (_, at) => {
+          this.#crash(this.#powerOrKill(), at);
+          this.tally.count("crash during recovery");
+          resolve(undefined);
+        });
+      } else {
+        void trouble(this.#simulation, this.#node.disk);
+      }
+    });
+    return {
+      crashed,
+      stop: () => {
+        stop();
+        noTrouble(this.#node.disk);
+      },
+    };
+  }
+
+  /** After a clean stop the logs themselves need not be read at all. */
+  #checkQuickStart(life: Life, logBytesRead: number): void {
+    const wasQuick = this.#lastEnding === "clean" && !this.#isDamaged && !this.#hadTrouble;
+    const isQuarantined = [...this.models.values()].some((model) => model.isDamaged);
+    if (wasQuick && !isQuarantined && life.manager.wasCleanShutdown && logBytesRead > 0) {
+      throw new Error(`a start after a clean stop read ${logBytesRead} bytes of logs`);
+    }
+    if (wasQuick && !life.manager.wasCleanShutdown) {
+      throw new Error("a clean stop was forgotten");
+    }
+  }
+
+  /** The tool that only looks agrees with the model. */
+  async #verify(): Promise<void> {
+    const { fileSystem, compute } = this.#node.runtime();
+    if (!this.#node.disk.paths().some((path) => path.startsWith(PATH))) {
+      return;
+    }
+    const hasDamage = [...this.models.values()].some((model) => model.isDamaged);
+    for await (const item of verifyDirectory(fileSystem, PATH, { compute })) {
+      const severity = item.kind === "finding" ? item.finding.severity : undefined;
+      const isExpected =
+        hasDamage || this.#isDamaged || severity === undefined || severity === "torn";
+      const isHintAfterCrash = severity === "hint" && this.#lastEnding !== "clean";
+      const isHintAfterTrouble = severity === "hint" && this.#hadTrouble;
+      if (item.kind === "finding" && !isExpected && !isHintAfterCrash && !isHintAfterTrouble) {
+        const { path, problem } = item.finding;
+        throw new Error(`verify finds ${severity} in ${path}: ${problem}`);
+      }
+    }
+  }
+
+  async #live(life: Life): Promise<void> {
+    const { random } = this.#simulation;
+    const crashed = new Promise<Ending>((resolve) => {
+      if (random.float() < this.#hazards.crashAtOperation) {
+        const stop = armCrash(this.#node, random, (_, at) => {
+          const ending = this.#powerOrKill();
+          if (!life.isOver) {
+            this.#crash(ending, at, life);
+            resolve(ending);
+          }
+        });
+        this.#disarm = stop;
+      }
+    });
+    for (const actor of [appender, appender, reader, reader]) {
+      life.run(() => actor(life));
+    }
+    life.run(() => administrator(life, this.models));
+    life.run(() => this.#troubles(life));
+    const timeMs = random.float() * 2 * this.#hazards.lifeMs;
+    const ending = await Promise.race([
+      crashed,
+      this.#simulation.sleep(timeMs).then(() => undefined),
+      life.manager.failed.then((): Ending => "failure"),
+      life.problem.then((problem) => {
+        throw problem;
+      }),
+    ]);
+    if (ending === "kill" || ending === "powerLoss") {
+      return;
+    }
+    await this.#end(life, ending ?? this.#drawEnding());
+  }
+
+  async #end(life: Life, ending: Ending): Promise<void> {
+    const isClean = ending === "clean" && (await this.#closed(life));
+    if (life.isOver && !isClean) {
+      // It crashed while it closed.
+      return;
+    }
+    this.#disarm();
+    noTrouble(this.#node.disk);
+    if (isClean) {
+      life.isOver = true;
+      this.#lastEnding = "clean";
+      this.#node.crash({});
+    } else {
+      const how = ending === "kill" || ending === "powerLoss" ? ending : this.#powerOrKill();
+      this.#crash(how, undefined, life);
+      this.tally.count(`end: ${ending}`);
+    }
+    rememberIndexes(this.#damage);
+  }
+
+  /** Whether the manager closed without a fault; then everything that was taken is durable. */
+  async #closed(life: Life): Promise<boolean> {
+    // New operations end here; those that run are let through, as a broker does.
+    life.isClosing = true;
+    while (life.changing > 0 && !life.isOver) {
+      await this.#simulation.sleep(1);
+    }
+    if (life.isOver) {
+      return false;
+    }
+    const closed = await Promise.race([
+      life.manager.close().then(
+        () => true,
+        () => false,
+      ),
+      life.over,
+    ]);
+    if (life.isOver || life.hasFailed || closed !== true) {
+      return false;
+    }
+    this.tally.count("end: clean");
+    for (const { model, log } of life.logs.values()) {
+      if (model.isDamaged) {
+        continue;
+      }
+      model.discardBehind(log.logEndOffset);
+      model.promise(log.recoveryPoint, true);
+    }
+    return true;
+  }
+
+  #drawEnding(): Ending {
+    const { random } = this.#simulation;
+    return random.float() < 0.35 ? "clean" : this.#powerOrKill();
+  }
+
+  #powerOrKill(): "kill" | "powerLoss" {
+    return this.#simulation.random.float() < this.#hazards.powerLossShare ? "powerLoss" : "kill";
+  }
+
+  #crash(ending: "kill" | "powerLoss", at?: MutationKind, life?: Life): void {
+    for (const { model, log } of life?.logs.values() ?? []) {
+      // What the log itself counts as fsynced is promised, whoever was told.
+      if (!model.isDamaged) {
+        model.promise(log.recoveryPoint, true);
+      }
+    }
+    if (life !== undefined) {
+      life.end();
+    }
+    if (at !== undefined) {
+      this.tally.count(`${ending} at ${at}`);
+    }
+    this.#options.note(`${ending} at ${at ?? "rest"}`);
+    this.#disarm();
+    this.#node.crash({ powerLoss: ending === "powerLoss" });
+    noTrouble(this.#node.disk);
+    this.#lastEnding = ending;
+    if (ending === "powerLoss") {
+      for (const model of this.models.values()) {
+        model.powerLost();
+      }
+    }
+  }
+
+  async #troubles(life: Life): Promise<void> {
+    const { random } = this.#simulation;
+    while (!life.isOver && random.float() < this.#hazards.trouble) {
+      await this.#simulation.sleep(random.float() * this.#hazards.lifeMs);
+      if (life.isOver || life.isClosing) {
+        return;
+      }
+      if (random.float() < 0.15 && this.#hazards.damage > 0) {
+        const open = life.pick();
+        if (
+          open !== undefined &&
+          !open.model.isBusy &&
+          damageWhileRunning(this.#damage, open.model)
+        ) {
+          this.#isDamaged = true;
+        }
+      } else {
+        life.hasTrouble = true;
+        this.#hadTrouble = true;
+        await trouble(this.#simulation, this.#node.disk);
+      }
+    }
+  }
+}
+
+/** What the storage engine itself has to say goes into the trace. */
+function noting(note: (text: string) => void): Logger {
+  const log = (fields: Readonly<Record<string, unknown>>, message: string): void => {
+    const details = Object.entries(fields).map(([name, value]) => `${name}=${String(value)}`);
+    note(`${message} (${details.join(", ")})`);
+  };
+  return { ...silentLogger, warn: log, error: log, fatal: log };
+}
