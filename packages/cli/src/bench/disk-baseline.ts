@@ -1,5 +1,6 @@
 // What the disk can do by itself, measured in slices between the load: one file in the broker's own directory,
-// appended and synced with plain calls. The load rests meanwhile, so that a slice sees the whole disk.
+// appended and synced with plain calls. The load rests meanwhile, so that a slice sees the whole disk. The file grows
+// from slice to slice as a log does: cut back, it would get its warm pages of the page cache again, and the log not.
 
 import { closeSync, fdatasyncSync, ftruncateSync, openSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
@@ -7,10 +8,13 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { LatencyRecorder } from "./latency-recorder.js";
 
 const MIB = 1024 * 1024;
+/** From this size on a slice starts the file anew, so that a fast disk is not filled. */
+const FILE_BYTES_MAX = 8 * 1024 * MIB;
 
 export class DiskBaseline {
   readonly #path: string;
   readonly #file: number;
+  #sizeBytes = 0;
 
   private constructor(path: string, file: number) {
     this.#path = path;
@@ -29,38 +33,47 @@ export class DiskBaseline {
    */
   async throughputSlice(sliceMs: number): Promise<number> {
     const block = new Uint8Array(MIB).fill(0x5a);
+    this.#startAnewWhenLarge();
     const start = performance.now();
     let written = 0;
     let elapsedMs = 0;
     do {
-      writeSync(this.#file, block, 0, MIB, written);
-      fdatasyncSync(this.#file);
+      this.#append(block);
       written += MIB;
       elapsedMs = performance.now() - start;
       // Connections stay alive, Ctrl-C is heard.
       await nextTurn();
     } while (elapsedMs < sliceMs);
-    ftruncateSync(this.#file, 0);
     return written / 1e6 / (elapsedMs / 1000);
   }
 
   /** Appends of `bytes`, each followed by `fdatasync`; the time of each append and sync goes to `recorder`. */
   async syncSlice(sliceMs: number, bytes: number, recorder: LatencyRecorder): Promise<void> {
     const block = new Uint8Array(bytes).fill(0x5a);
+    this.#startAnewWhenLarge();
     const end = performance.now() + sliceMs;
-    let position = 0;
     for (let before = performance.now(); before < end; before = performance.now()) {
-      writeSync(this.#file, block, 0, bytes, position);
-      fdatasyncSync(this.#file);
+      this.#append(block);
       recorder.record(performance.now() - before);
-      position += bytes;
       await nextTurn();
     }
-    ftruncateSync(this.#file, 0);
   }
 
   close(): void {
     closeSync(this.#file);
     rmSync(this.#path, { force: true });
+  }
+
+  #append(block: Uint8Array): void {
+    writeSync(this.#file, block, 0, block.length, this.#sizeBytes);
+    fdatasyncSync(this.#file);
+    this.#sizeBytes += block.length;
+  }
+
+  #startAnewWhenLarge(): void {
+    if (this.#sizeBytes >= FILE_BYTES_MAX) {
+      ftruncateSync(this.#file, 0);
+      this.#sizeBytes = 0;
+    }
   }
 }
