@@ -45,7 +45,8 @@ export interface RoundsResult {
 const ROUNDS_PER_DIRECTORY = 20;
 const load: LoadOptions = {
   topic: "crash",
-  partitions: 3,
+  // More than may sync at once: most of it goes through the commit journal.
+  partitions: 12,
   producers: 2,
   recordBytes: 200,
   outstandingMax: 200,
