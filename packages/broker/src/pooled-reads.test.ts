@@ -115,7 +115,7 @@ async function readBesideSlow(world: World, client: WireClient, topicId: string)
     return genuineCount(world, records, index * 2);
   });
   await world.simulation.sleep(1_000);
-  const others = await Promise.all([client, await world.client()]);
+  const others = [client, await world.client()];
   const read = await Promise.all(others.map((other) => readAll(world, other, topicId)));
   slow.connection.resumeReading();
   const slowly = (await Promise.all(answers)).reduce((sum, count) => sum + count, 0);
