@@ -5,6 +5,7 @@ import type { Log } from "./log.js";
 import type { LogManager } from "./log-manager.js";
 import { createLog, openManager, readAll, wrapFiles } from "./testdata/harness.js";
 import { appendKeyed, recordsOf, tableOf } from "./testdata/keyed-log.js";
+import { verifyDirectory } from "./verify-directory.js";
 
 const config = {
   "cleanup.policy": "compact",
@@ -228,6 +229,13 @@ describe("what a start finds of a cleaning", () => {
         "createNew",
       );
       await half.close();
+      const findings: string[] = [];
+      for await (const item of verifyDirectory(fileSystem, "/data", { compute: runtime.compute })) {
+        if (item.kind === "finding") {
+          findings.push(`${item.finding.severity} ${item.finding.problem}`);
+        }
+      }
+      expect(findings).toEqual([expect.stringMatching(/^hint a stop interrupted a compaction/)]);
       const manager = await openManager({ runtime });
       const again = await createLog(manager, config);
       expect(again.damage).toBeUndefined();

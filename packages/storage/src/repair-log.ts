@@ -3,6 +3,7 @@
 // The broker must be stopped. Each segment is replaced by one rename: a crash leaves the old one or the new one.
 
 import type { FileHandle, FileSystem } from "@millrace/runtime";
+import { finishSwaps } from "./compaction-swap.js";
 import { INDEX_STATE_SUFFIX } from "./core/index-state.js";
 import { LeaderEpochs } from "./core/leader-epochs.js";
 import {
@@ -83,6 +84,9 @@ async function repair(options: RepairOptions): Promise<RepairReport> {
   const { compute, fileSystem } = runtime;
   const name = partitionName(options);
   const directory = `${path}/${name}`;
+  if (apply) {
+    await finishSwaps({ fileSystem, compute, directory });
+  }
   const plans = await planRepair({
     fileSystem,
     compute,
