@@ -174,7 +174,12 @@ async function recoverSegments(
   damage ??= active.damage;
   const isBehindStart = active.segment.endOffset < (options.logStartOffset ?? 0);
   if (damage === undefined && isBehindStart) {
-    // With flush=os a power cut may take records back that were deleted before: nothing of the log is left.
+    // With flush=os a power cut may take records back that were deleted before: nothing of the log is left. What its files
+    // hold would look damaged as soon as nobody knew the log start.
+    for (const segment of [...segments, active.segment]) {
+      await segment.retire();
+      await segment.remove();
+    }
     return { segments: [await createFirst(options)], active, damage };
   }
   segments.push(active.segment);

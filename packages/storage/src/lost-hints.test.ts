@@ -133,4 +133,24 @@ describe("a start behind damage", () => {
       },
     );
   });
+
+  it("leaves no file of a log whose deleted records a power cut took back, to be taken for damage", async () => {
+    const { simulation, node } = createSimRuntime();
+    await simulation.run(async () => {
+      const first = await openManager({ runtime: node.runtime() });
+      const log = await createLog(first, { flush: "os" });
+      await writeFive(log);
+      await log.deleteRecordsBefore(4);
+      node.crash({ powerLoss: true, model: "nothing" });
+
+      const second = await openManager({ runtime: node.runtime() });
+      expect(second.getLog("events", 0)?.logStartOffset).toBe(4);
+      await second.close();
+      node.disk.loseFile("/data/log-start-offset-checkpoint");
+
+      const third = await openManager({ runtime: node.runtime() });
+      expect(third.getLog("events", 0)?.damage).toBeUndefined();
+      await third.close();
+    });
+  });
 });
