@@ -62,7 +62,11 @@ export interface Client {
   /** `node`: a driver of ours, in a Node.js process. `newest-node`: the same, under the newest Node.js. */
   readonly runtime: "node" | "newest-node" | "java" | "perf-tools";
   readonly caveat?: string;
+  /** Measured with 2, 4 and 8 partitions too. */
+  readonly isFine?: boolean;
 }
+
+const fineSteps: ReadonlySet<number> = new Set([2, 4, 8]);
 
 export const clients: readonly Client[] = [
   {
@@ -71,6 +75,7 @@ export const clients: readonly Client[] = [
     server: "millrace",
     codecs: ["none", "gzip", "lz4", "zstd"],
     partitions: true,
+    isFine: true,
     runtime: "node",
   },
   {
@@ -79,6 +84,7 @@ export const clients: readonly Client[] = [
     server: "kafka",
     codecs: ["none", "gzip", "lz4", "zstd"],
     partitions: true,
+    isFine: true,
     runtime: "java",
   },
   {
@@ -152,6 +158,9 @@ export function reasonToSkip(client: Client, workload: Workload): string | undef
     (workload.kind !== "produce" || workload.group !== "core")
   ) {
     return "the perf tools have no such workload";
+  }
+  if (workload.group === "wide" && fineSteps.has(workload.partitions) && !client.isFine) {
+    return "measured with 1, 10, 100 and 1,000 partitions";
   }
   if (workload.partitions > 1 && !client.partitions) {
     return "has no partitions to spread records over in one call";

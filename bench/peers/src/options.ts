@@ -14,8 +14,8 @@ export interface Profile {
 }
 
 export const profiles = {
-  quick: { warmUp: 0.5, load: 0.8, latency: 1, idle: 1.5, baseline: 0.3 },
-  standard: { warmUp: 0.8, load: 1.5, latency: 2, idle: 4, baseline: 1 },
+  quick: { warmUp: 0.4, load: 0.7, latency: 0.8, idle: 1.5, baseline: 0.3 },
+  standard: { warmUp: 0.6, load: 1.2, latency: 1.5, idle: 3, baseline: 1 },
 } as const satisfies Record<string, Profile>;
 
 export interface Options {
@@ -45,7 +45,7 @@ Measures Millrace and its peers with the same workloads, each server in a proces
   --workload NAMES     some workloads, or the groups core and wide; default: all
   --durability NAMES   of sync, os (Millrace), default, strict (the others); default: all
   --runs N             rounds in which all take turns; default 3, with --quick 1
-  --wide-runs N        of those, how many measure the wide group too; default 1
+  --wide-runs N        of those, how many measure the wide group too; default 1, with --quick 0
   --quick              short stretches, one round: to see that it works
   --json FILE          where results are kept; what is there is not measured again
   --again              measure it again
@@ -111,7 +111,7 @@ export function parseOptions(parameters: readonly string[], defaultFile: string)
     workloads: chooseWorkloads(split(values.workload)),
     durabilities: durabilities.length === 0 ? undefined : durabilities,
     runs: Math.max(1, count(values.runs, values.quick ? 1 : 3, "--runs")),
-    wideRuns: count(values["wide-runs"], 1, "--wide-runs"),
+    wideRuns: count(values["wide-runs"], values.quick ? 0 : 1, "--wide-runs"),
     profile: profiles[profileName],
     profileName,
     file: values.json ?? defaultFile,

@@ -33,6 +33,16 @@ describe("plan", () => {
     }
   });
 
+  it("leaves out of a strict peer's turn what says nothing new, but measures both promises of Millrace", () => {
+    const names = (server: string, durability: string): string[] =>
+      plan(everything)
+        .filter((session) => session.server === server && session.durability === durability)
+        .flatMap(({ steps }) => steps.map(({ workload }) => workload.name));
+    expect(names("redis", "strict")).not.toContain("produce-10kib");
+    expect(names("redis", "strict")).toContain("produce-1kib");
+    expect(names("millrace", "os")).toContain("produce-10kib");
+  });
+
   it("leaves out what a client cannot do", () => {
     const names = plan(everything)
       .flatMap(({ steps }) => steps)
@@ -72,7 +82,11 @@ describe("parseOptions", () => {
   });
 
   it("runs once when it is quick", () => {
-    expect(parseOptions(["--all", "--quick"], "x")).toMatchObject({ runs: 1, file: "x" });
+    expect(parseOptions(["--all", "--quick"], "x")).toMatchObject({
+      runs: 1,
+      wideRuns: 0,
+      file: "x",
+    });
     expect(parseOptions(["--all"], "x")).toMatchObject({ runs: 3, wideRuns: 1 });
   });
 });

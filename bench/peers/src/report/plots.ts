@@ -23,7 +23,7 @@ const common = {
     font: "system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif",
     axis: { labelFontSize: 11, titleFontSize: 11, labelLimit: 260, gridColor: "#e6e6e6" },
     title: { fontSize: 14, anchor: "start", offset: 10 },
-    legend: { orient: "bottom", title: null, labelFontSize: 11 },
+    legend: { orient: "bottom", title: null, labelFontSize: 11, labelLimit: 320, columns: 3 },
     view: { stroke: null },
   },
 } as const;
