@@ -24,6 +24,7 @@ import { isCompacted } from "./log-config.js";
 import type { LogDamage } from "./log-damage.js";
 import { type LogParts, segmentPlace } from "./log-parts.js";
 import type { LogWriter } from "./log-writer.js";
+import { isPlaceholder } from "./placeholder-batch.js";
 import type { Segment } from "./segment.js";
 import { SegmentDamage } from "./segment-reader.js";
 
@@ -375,9 +376,4 @@ export class CompactionPass {
       throw new CompactionOvertaken("the log changed while it was cleaned");
     }
   }
-}
-
-/** An empty batch that stands for offsets only: dropping it again changes nothing. */
-function isPlaceholder(header: BatchHeader): boolean {
-  return header.recordCount === 0 && header.producerId < 0;
 }

@@ -6,13 +6,15 @@ import { type BatchHeader, isBatchCrcValid } from "@millrace/protocol";
 import { appendObstacle, refused, wholeBatches } from "./append-decision.js";
 import type { LogParts } from "./log-parts.js";
 import type { AppendOutcome, AppendRefused, FollowerAppendOptions } from "./log-types.js";
+import { isPlaceholder, placeholderBatches } from "./placeholder-batch.js";
 
 /** Takes the leader's batches into the tail, or says why not; then nothing has changed. */
 export function decideFollowerAppend(
   log: LogParts,
-  batches: Uint8Array,
+  fetched: Uint8Array,
   options: FollowerAppendOptions,
 ): AppendOutcome {
+  const batches = withoutOverlap(log, fetched);
   const obstruction = appendObstacle(log, batches.byteLength, false);
   if (obstruction !== undefined) {
     return obstruction;
@@ -26,6 +28,31 @@ export function decideFollowerAppend(
     crcProblem(log, batches, headers) ??
     accept(log, batches, headers)
   );
+}
+
+/**
+ * The leader's log cleaner joins the offsets of batches that went under one empty batch, which may begin before this
+ * log's end: the rest of it is as good (ADR 6).
+ */
+function withoutOverlap(log: LogParts, fetched: Uint8Array): Uint8Array {
+  const [first] = wholeBatches(fetched) ?? [];
+  const { end } = log.marks;
+  if (first === undefined || !isPlaceholder(first) || first.baseOffset >= end) {
+    return fetched;
+  }
+  const { lastOffset, leaderEpoch, maxTimestamp, sizeBytes } = first;
+  const { compute } = log.runtime;
+  // One that ends before the log does is left to the check of the sequence.
+  const isGenuine = lastOffset >= end && isBatchCrcValid(fetched, 0, compute);
+  const [rest] = isGenuine
+    ? placeholderBatches({ firstOffset: end, lastOffset, leaderEpoch, maxTimestamp }, compute)
+    : [];
+  if (rest === undefined) {
+    return fetched;
+  }
+  const batches = fetched.slice(sizeBytes - rest.length);
+  batches.set(rest);
+  return batches;
 }
 
 /** Each batch follows the one before in offset and epoch, and none is of an epoch that the fetch was not made in. */

@@ -1,6 +1,7 @@
 // A record batch without records: what stands for offsets whose records are gone. Kafka's log cleaner leaves such batches
 // too, so every reader of the format knows them; offsets stay contiguous, and no scan needs to be told of a gap.
 
+import type { BatchHeader } from "@millrace/protocol";
 import type { Compute } from "@millrace/runtime";
 
 const BATCH_BYTES = 61;
@@ -16,6 +17,11 @@ export interface PlaceholderRange {
   readonly leaderEpoch: number;
   /** Of the records before it; -1 for none. A search by timestamp never ends here because of it. */
   readonly maxTimestamp: number;
+}
+
+/** Whether the batch stands for offsets only: no record, and no producer whose sequence it would tell. */
+export function isPlaceholder(header: Pick<BatchHeader, "recordCount" | "producerId">): boolean {
+  return header.recordCount === 0 && header.producerId < 0;
 }
 
 /** One batch, or several where the range is wider than a batch can say. */
