@@ -85,6 +85,14 @@ function tellModel(tools: DamageTools, kind: string, path: string): void {
   for (const model of models.values()) {
     model.isIdLost ||= kind === "partition-metadata" && path.includes(`/${model.name}/`);
   }
+  if (kind === "recovery-point") {
+    // Without it, older damage of an active segment may look like the rest of an interrupted write.
+    for (const model of models.values()) {
+      const damaged = model.batches.find((batch) => batch.isDamaged);
+      model.promised = Math.min(model.promised, damaged?.baseOffset ?? model.promised);
+      model.promisedOnKill = Math.min(model.promisedOnKill, damaged?.baseOffset ?? model.end);
+    }
+  }
   if (kind === "log-start-offset") {
     for (const model of models.values()) {
       model.isStartLost = true;
