@@ -44,6 +44,9 @@ public final class Driver {
   private static final long READ_TIMEOUT_NANOS = 40_000_000_000L;
   private static final long DRAIN_TIMEOUT_NANOS = 20_000_000_000L;
   private static final long IDLE_MILLIS = 1_500;
+  /** Of each of many producers, which then have the default batch size: all of them have to fit one heap. */
+  private static final int SMALL_BUFFER_BYTES = 256 * 1024;
+  private static final int OPENING_AT_ONCE = 20;
   private static final int SAMPLES_MAX = 4_000_000;
 
   private final JsonNode job;
@@ -325,12 +328,7 @@ public final class Driver {
   private ObjectNode connections() throws Exception {
     int count = workload.get("connections").asInt();
     long before = serverMemoryBytes();
-    List<KafkaProducer<byte[], byte[]>> producers = new ArrayList<>();
-    for (int index = 0; index < count; index++) {
-      KafkaProducer<byte[], byte[]> producer = producer(1024 * 1024);
-      producers.add(producer);
-      producer.send(new ProducerRecord<>(topic, 0, null, payloads.get(0))).get();
-    }
+    List<KafkaProducer<byte[], byte[]>> producers = openAll(count);
     Thread.sleep(IDLE_MILLIS);
     long idle = serverMemoryBytes();
     ExecutorService lanes = Executors.newFixedThreadPool(count);
@@ -343,6 +341,26 @@ public final class Driver {
     answer.set("connectionMemory", JSON.createObjectNode().put("beforeBytes", before).put("idleBytes", idle));
     lanes.shutdownNow();
     return counted(answer, count + warm + sent);
+  }
+
+  private List<KafkaProducer<byte[], byte[]>> openAll(int count) throws Exception {
+    ExecutorService opening = Executors.newFixedThreadPool(OPENING_AT_ONCE);
+    List<Future<KafkaProducer<byte[], byte[]>>> opened = new ArrayList<>();
+    for (int index = 0; index < count; index++) {
+      opened.add(
+          opening.submit(
+              () -> {
+                KafkaProducer<byte[], byte[]> producer = producer(SMALL_BUFFER_BYTES);
+                producer.send(new ProducerRecord<>(topic, 0, null, payloads.get(0))).get();
+                return producer;
+              }));
+    }
+    List<KafkaProducer<byte[], byte[]>> producers = new ArrayList<>();
+    for (Future<KafkaProducer<byte[], byte[]>> producer : opened) {
+      producers.add(producer.get());
+    }
+    opening.shutdown();
+    return producers;
   }
 
   private long sendEach(
@@ -394,7 +412,7 @@ public final class Driver {
     Properties properties = connection();
     properties.put("acks", "all");
     properties.put("linger.ms", job.get("lingerMs").asInt());
-    properties.put("batch.size", (int) Math.min(bufferBytes, 1024 * 1024));
+    properties.put("batch.size", bufferBytes > SMALL_BUFFER_BYTES ? 1024 * 1024 : 16 * 1024);
     properties.put("buffer.memory", bufferBytes);
     properties.put("max.in.flight.requests.per.connection", job.get("batchesInFlight").asInt());
     properties.put("compression.type", workload.get("codec").asText());

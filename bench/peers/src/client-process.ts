@@ -47,7 +47,7 @@ async function runProcess(
     child.kill("SIGKILL");
   }, timeoutSeconds * 1000);
   const killer = (): void => void child.kill("SIGKILL");
-  process.once("exit", killer);
+  process.prependOnceListener("exit", killer);
   const status = await new Promise<number | string>((resolve) => {
     child.once("error", (error) => resolve(error.message));
     child.once("close", (code, signal) => resolve(code ?? signal ?? "unknown"));

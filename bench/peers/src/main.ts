@@ -116,7 +116,8 @@ async function measure(options: Options): Promise<void> {
     isDone: (place) => !options.again && isDone(results, place),
   });
   const workDirectory = mkdtempSync(join(parent, "millrace-bench-peers-"));
-  const removeAll = (): void => rmSync(workDirectory, { recursive: true, force: true });
+  const removeAll = (): void =>
+    rmSync(workDirectory, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
   process.once("exit", removeAll);
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     // Exit handlers end the servers and clients; what is measured is in the file. A second signal must not cut them short.

@@ -81,12 +81,12 @@ function jobFor(
   };
 }
 
-/** @throws when records were lost: a figure of lost records is none */
+/** @throws when records were lost, or stored twice: a figure of other records than those sent is none */
 function checkNothingLost(answer: JobAnswer): JobAnswer {
-  if (answer.stored !== answer.acknowledged) {
-    throw new Error(
-      `${answer.acknowledged} records were acknowledged, ${answer.stored} are stored`,
-    );
+  const { acknowledged, stored } = answer;
+  if (stored !== acknowledged) {
+    const words = stored < acknowledged ? "records were lost" : "retries were stored twice";
+    throw new Error(`${acknowledged} records were acknowledged, ${stored} are stored: ${words}`);
   }
   return answer;
 }

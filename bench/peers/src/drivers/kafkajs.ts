@@ -5,6 +5,7 @@ import { randomUUID } from "node:crypto";
 import { CompressionTypes, Kafka, logLevel } from "kafkajs";
 import type { Driver } from "../driver.js";
 import type { Job } from "../job.js";
+import { retry } from "../worker/retry.js";
 
 // The warning about the partitioner of version 1 would end up in the log of every job.
 process.env["KAFKAJS_NO_PARTITIONER_WARNING"] = "1";
@@ -22,10 +23,14 @@ export async function createDriver(job: Job): Promise<Driver> {
   const admin = kafka.admin();
   await admin.connect();
   const compression = workload.codec === "gzip" ? CompressionTypes.GZIP : CompressionTypes.None;
+  const countRecords = async (): Promise<number> => {
+    const offsets = await admin.fetchTopicOffsets(topic);
+    return offsets.reduce((sum, { high, low }) => sum + Number(high) - Number(low), 0);
+  };
   return {
     createTopic: async () => {
       await admin.createTopics({
-        waitForLeaders: true,
+        waitForLeaders: false,
         topics: [
           {
             topic,
@@ -37,12 +42,10 @@ export async function createDriver(job: Job): Promise<Driver> {
           },
         ],
       });
+      await retry(countRecords);
     },
     deleteTopic: () => admin.deleteTopics({ topics: [topic] }),
-    countRecords: async () => {
-      const offsets = await admin.fetchTopicOffsets(topic);
-      return offsets.reduce((sum, { high, low }) => sum + Number(high) - Number(low), 0);
-    },
+    countRecords,
     openProducer: async () => {
       const producer = connect().producer({ allowAutoTopicCreation: false });
       await producer.connect();

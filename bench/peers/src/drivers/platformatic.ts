@@ -4,6 +4,7 @@ import { randomUUID } from "node:crypto";
 import { Admin, Consumer, ListOffsetTimestamps, Producer } from "@platformatic/kafka";
 import type { Driver } from "../driver.js";
 import type { Job } from "../job.js";
+import { retry } from "../worker/retry.js";
 
 const ACKS_ALL = -1;
 
@@ -12,6 +13,20 @@ export async function createDriver(job: Job): Promise<Driver> {
   const common = { clientId: "bench", bootstrapBrokers: [job.address], timeout: 60_000 };
   const admin = new Admin(common);
   const partitions = Array.from({ length: workload.partitions }, (_, index) => index);
+  const countRecords = async (): Promise<number> => {
+    const [listed] = await admin.listOffsets({
+      topics: [
+        {
+          name: topic,
+          partitions: partitions.map((partitionIndex) => ({
+            partitionIndex,
+            timestamp: ListOffsetTimestamps.LATEST,
+          })),
+        },
+      ],
+    });
+    return (listed?.partitions ?? []).reduce((sum, { offset }) => sum + Number(offset), 0);
+  };
   return {
     createTopic: async () => {
       await admin.createTopics({
@@ -20,24 +35,12 @@ export async function createDriver(job: Job): Promise<Driver> {
         replicas: 1,
         configs: Object.entries(job.topicConfig).map(([name, value]) => ({ name, value })),
       });
+      await retry(countRecords);
     },
     deleteTopic: async () => {
       await admin.deleteTopics({ topics: [topic] });
     },
-    countRecords: async () => {
-      const [listed] = await admin.listOffsets({
-        topics: [
-          {
-            name: topic,
-            partitions: partitions.map((partitionIndex) => ({
-              partitionIndex,
-              timestamp: ListOffsetTimestamps.LATEST,
-            })),
-          },
-        ],
-      });
-      return (listed?.partitions ?? []).reduce((sum, { offset }) => sum + Number(offset), 0);
-    },
+    countRecords,
     openProducer: async () => {
       const producer = new Producer({ ...common, autocreateTopics: false });
       const send = (values: readonly Uint8Array[]): Promise<unknown> =>

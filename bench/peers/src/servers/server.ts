@@ -68,7 +68,8 @@ export class ServerProcess {
     this.#logFile = logFile;
     this.pid = child.pid ?? -1;
     const killer = (): void => this.#signal("SIGKILL");
-    process.once("exit", killer);
+    // Before the handler that removes the data: nothing may write there any more.
+    process.prependOnceListener("exit", killer);
     this.#exited = new Promise((resolve) => {
       const ended = (): void => {
         this.#isRunning = false;

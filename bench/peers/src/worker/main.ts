@@ -29,6 +29,11 @@ const job = JSON.parse(process.argv[2] ?? "{}") as Job;
 const { createDriver } = (await import(`../drivers/${job.client}.js`)) as {
   createDriver: DriverFactory;
 };
+function wordsOf(error: unknown): string {
+  const causes = error instanceof AggregateError ? `: ${error.errors.map(wordsOf).join("; ")}` : "";
+  return error instanceof Error ? `${error.message}${causes}\n${error.stack}` : String(error);
+}
+
 try {
   const driver = await createDriver(job);
   const answer = await run(driver, job);
@@ -38,8 +43,6 @@ try {
   clearTimeout(timer);
   process.exit(0);
 } catch (error) {
-  process.stderr.write(
-    `${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
-  );
+  process.stderr.write(`${wordsOf(error)}\n`);
   process.exit(1);
 }

@@ -1,0 +1,21 @@
+// A topic that was just created may not be known everywhere yet: asked again until it is, for a bounded time.
+
+import { pause } from "./pause.js";
+
+const TIMEOUT_MS = 15_000;
+const GAP_MS = 50;
+
+/** @throws the last failure once the time is over */
+export async function retry<T>(action: () => Promise<T>): Promise<T> {
+  const deadline = performance.now() + TIMEOUT_MS;
+  for (;;) {
+    try {
+      return await action();
+    } catch (error) {
+      if (performance.now() > deadline) {
+        throw error;
+      }
+      await pause(GAP_MS);
+    }
+  }
+}
