@@ -189,5 +189,7 @@ function startingHealth(config: NodeConfig, uptimeMs: number): Health {
     quarantined: [],
     uncleanable: [],
     connections: 0,
+    cleaner: { passes: 0, removedBytes: 0, lastPassMs: -1 },
+    scrub: { passes: 0, verifiedBytes: 0, damages: 0 },
   };
 }

@@ -183,6 +183,8 @@ describe("GET /health", () => {
         partitions: 3,
         quarantined: [],
         uncleanable: [],
+        cleaner: { passes: 0, removedBytes: 0, lastPassMs: -1 },
+        scrub: { passes: 0, verifiedBytes: 0, damages: 0 },
         version: "1.2.3",
       });
     }));

@@ -144,6 +144,8 @@ export class Broker {
       quarantined: namesOf((log) => log.state === "quarantined"),
       uncleanable: namesOf((log) => log.uncleanable !== undefined),
       connections: listener.connectionCount,
+      cleaner: logs.cleaner.totals,
+      scrub: logs.scrubTotals,
     };
   }
 

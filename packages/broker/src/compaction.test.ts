@@ -33,7 +33,7 @@ async function keyed(
 describe("a compacted topic", () => {
   it("is cleaned in the background, and its consumers see the newest record of each key", () =>
     World.run(
-      async ({ world, client }) => {
+      async ({ world, client, running }) => {
         const { clientRuntime } = world;
         const topicId = await createTopic(client, "t", { config });
         for (let index = 0; index < 40; index++) {
@@ -49,6 +49,10 @@ describe("a compacted topic", () => {
         expect(withRecords.length).toBeLessThan(25);
         expect(withRecords.at(-1)?.[0]).toBeLessThanOrEqual(39);
         expect(world.logLines.some((line) => line.startsWith("log compacted"))).toBe(true);
+        const { cleaner } = running.broker.health();
+        expect(cleaner.passes).toBeGreaterThan(0);
+        expect(cleaner.removedBytes).toBeGreaterThan(0);
+        expect(cleaner.lastPassMs).toBeGreaterThan(0);
       },
       { "log.cleaner.backoff.ms": "1000" },
     ));

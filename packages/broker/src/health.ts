@@ -1,6 +1,7 @@
 // The answer to `GET /health`: what a load balancer or a person wants to know first. No names, no payload.
 
 import type { HttpRequest, HttpResponse } from "@millrace/runtime";
+import type { CleanerTotals, ScrubTotals } from "@millrace/storage";
 
 export type BrokerStatus = "starting" | "running" | "stopping" | "stopped" | "failed";
 
@@ -17,6 +18,10 @@ export interface Health {
   /** Compacted partitions that the log cleaner leaves alone because it cannot clean them. */
   readonly uncleanable: readonly string[];
   readonly connections: number;
+  /** What the log cleaner has done since the start. */
+  readonly cleaner: CleanerTotals;
+  /** What the background verification of sealed segments has done since the start. */
+  readonly scrub: ScrubTotals;
 }
 
 const headers = { "content-type": "application/json", "cache-control": "no-store" } as const;

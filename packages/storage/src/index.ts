@@ -14,6 +14,13 @@ export {
 } from "./core/producer-state.js";
 export type { SnapshotId } from "./core/state-snapshot-format.js";
 export {
+  type DumpedJournal,
+  type DumpedJournalEntry,
+  type DumpedJournalFrame,
+  dumpCommitJournal,
+  isCommitJournalFile,
+} from "./dump-journal.js";
+export {
   type DumpedBatch,
   type DumpedItem,
   type DumpedRest,
@@ -26,6 +33,7 @@ export {
 export { flushPolicyText } from "./flush-policy.js";
 export { Log } from "./log.js";
 export {
+  type CleanerTotals,
   type CompactionOptions,
   type CompactionReport,
   DEDUPE_BUFFER_BYTES_DEFAULT,

@@ -35,6 +35,16 @@ export interface CompactionReport extends PassOutcome {
   readonly elapsedMs: number;
 }
 
+/** Since the start. */
+export interface CleanerTotals {
+  /** That came to their end. */
+  readonly passes: number;
+  /** Bytes that they removed. */
+  readonly removedBytes: number;
+  /** When the last of them ended, in milliseconds since 1970; -1: there was none. */
+  readonly lastPassMs: number;
+}
+
 export interface LogCleanerOptions {
   readonly runtime: StorageRuntime;
   readonly logs: () => Iterable<Log>;
@@ -51,12 +61,17 @@ interface Candidate {
 /** Made by `LogManager`: `cleaner`. */
 export class LogCleaner {
   readonly #options: LogCleanerOptions;
+  readonly #totals = { passes: 0, removedBytes: 0, lastPassMs: -1 };
   #running: Promise<readonly CompactionReport[]> | undefined;
   #isStopped = false;
 
   /** @internal */
   constructor(options: LogCleanerOptions) {
     this.#options = options;
+  }
+
+  get totals(): CleanerTotals {
+    return { ...this.#totals };
   }
 
   /**
@@ -149,6 +164,9 @@ export class LogCleaner {
       const outcome = await pass.run();
       await this.#finish(log, plan, outcome);
       const elapsedMs = Math.round(clock.monotonicMs() - startedMs);
+      this.#totals.passes++;
+      this.#totals.removedBytes += outcome.bytesBefore - outcome.bytesAfter;
+      this.#totals.lastPassMs = clock.nowMs();
       logger.info({ log: logName(log), elapsedMs, ...outcome }, "log compacted");
       const { topic, partition } = log;
       return { topic, partition, firstDirtyOffset: plan.firstDirtyOffset, elapsedMs, ...outcome };
