@@ -1,12 +1,14 @@
-// An accepted socket that reads straight into the memory of messages. Node offers that (`onread`) only to whoever
-// makes the socket, and a server's are made by Node; so the connection is taken out of its socket and put into one
-// made here. Where that is not possible (another runtime, TLS, Windows), the caller uses the socket as it is.
+// An accepted socket that is read without Node's streams, into one buffer for all, from which messages are copied into
+// memory of their own. Node offers that (`onread`) only to whoever makes the socket, and a server's are made by Node;
+// so the connection is taken out of its socket and put into one made here. Where that is not possible (another
+// runtime, TLS, Windows), the caller uses the socket as it is. Reading into the messages themselves would save that
+// copy, but Node keeps the last buffer of a socket alive for as long as the socket, an unfinished message included.
 
 import { type OnReadOpts, Socket, type SocketConstructorOpts } from "node:net";
 import type { Duplex } from "node:stream";
 import { FrameSplitter } from "./frame-splitter.js";
 
-/** How much is read at once while it is not known what comes. */
+/** How much is read at once. */
 const SCRATCH_BYTES = 64 * 1024;
 
 /** Shared by all sockets of a listener: what a read puts there is taken from there before the next read. */
@@ -33,13 +35,12 @@ export class DirectSocket {
   /** Emits `data` for those bytes alone that are no message of ours. */
   readonly socket: Socket;
   readonly #splitter: FrameSplitter;
-  #target: Uint8Array;
   #events: DirectSocketEvents | undefined;
 
   private constructor(handle: object, options: { maxMessageBytes: number; scratch: Uint8Array }) {
-    this.#target = options.scratch;
+    const { maxMessageBytes, scratch } = options;
     this.#splitter = new FrameSplitter({
-      ...options,
+      maxMessageBytes,
       allocate: (bytes) => plainBytes(Buffer.allocUnsafe(bytes)),
       onMessage: (message) => this.#events?.onMessage(message),
       // Whoever listens may keep what it gets.
@@ -49,11 +50,11 @@ export class DirectSocket {
       handle,
       allowHalfOpen: true,
       onread: {
-        buffer: () => {
-          this.#target = this.#splitter.target();
-          return this.#target;
+        buffer: scratch,
+        callback: (count) => {
+          this.#push(scratch.subarray(0, count));
+          return true;
         },
-        callback: (count) => this.#received(count),
       },
     };
     this.socket = new Socket(fromHandle);
@@ -88,8 +89,7 @@ export class DirectSocket {
   start(events: DirectSocketEvents, head: Uint8Array): void {
     this.#events = events;
     if (head.length > 0) {
-      events.onBytes(head);
-      this.#splitter.push(head);
+      this.#push(head);
     }
   }
 
@@ -98,12 +98,11 @@ export class DirectSocket {
     this.#splitter.drop();
   }
 
-  #received(count: number): boolean {
-    this.#events?.onBytes(this.#target.subarray(0, count));
+  #push(bytes: Uint8Array): void {
+    this.#events?.onBytes(bytes);
     if (!this.socket.destroyed) {
-      this.#splitter.received(count);
+      this.#splitter.push(bytes);
     }
-    return true;
   }
 }
 

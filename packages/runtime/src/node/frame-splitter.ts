@@ -1,5 +1,5 @@
 // Takes the messages that Millrace's clients send (one binary frame each, masked) out of the bytes of a socket, each
-// into memory of its own that the socket can read into. Pings and pongs are handed on, for a complete WebSocket
+// into memory of its own. Pings and pongs are handed on, for a complete WebSocket
 // implementation to answer; and from the first other frame on (fragments, text, close, anything that breaks a rule)
 // all bytes are, because what follows depends on what it makes of that frame. Pure.
 
@@ -10,17 +10,16 @@ const MASKED = 0x80;
 const CONTROL_BYTES_MAX = 125;
 const MASK_BYTES = 4;
 const MAX_HEADER_BYTES = 14;
-/** Memory for a message whose bytes are yet to come: this much, or so many times what has come. */
+/** The least memory that is taken for a message whose bytes are yet to come. */
 const FIRST_BYTES = 4_096;
-const GROWTH = 16;
-/** A rest below this is read together with what follows it, and copied. */
-const DIRECT_FROM_BYTES = 16 * 1024;
+/** While less than this share of a message has come, its memory doubles; then it is taken whole. */
+const SURE_SHARE = 0.25;
 
 export interface FrameSplitterOptions {
   /** Payload bytes allowed per message. From a frame that announces more on, all is handed on. */
   readonly maxMessageBytes: number;
-  /** Read into while it is not known what comes. Nothing keeps views of it, so many splitters can share it. */
-  readonly scratch: Uint8Array;
+  /** Whether frames carry masks: those of a client do, those of a server must not (RFC 6455, section 5.1). Default true. */
+  readonly isMasked?: boolean;
   /** Memory for a message; need not be cleared. */
   readonly allocate: (bytes: number) => Uint8Array;
   /** A message is whole. */
@@ -33,6 +32,7 @@ export class FrameSplitter {
   maxMessageBytes: number;
   readonly #options: FrameSplitterOptions;
   readonly #header = new Uint8Array(MAX_HEADER_BYTES);
+  readonly #isMasked: boolean;
   #headerBytes = 0;
   /** Of what is handed on. */
   #otherLeft = 0;
@@ -41,33 +41,14 @@ export class FrameSplitter {
   #messageBytes = 0;
   #filledBytes = 0;
   readonly #mask = new Uint8Array(MASK_BYTES);
-  #isDirect = false;
 
   constructor(options: FrameSplitterOptions) {
     this.#options = options;
+    this.#isMasked = options.isMasked ?? true;
     this.maxMessageBytes = options.maxMessageBytes;
   }
 
-  /** Where the socket's next bytes belong. Valid until the next call of any method. */
-  target(): Uint8Array {
-    const message = this.#message;
-    this.#isDirect =
-      message !== undefined && this.#messageBytes - this.#filledBytes >= DIRECT_FROM_BYTES;
-    return this.#isDirect && message !== undefined
-      ? message.subarray(this.#filledBytes)
-      : this.#options.scratch;
-  }
-
-  /** So many bytes were put at the start of what `target` returned last. */
-  received(count: number): void {
-    if (this.#isDirect) {
-      this.#filled(count);
-    } else {
-      this.push(this.#options.scratch.subarray(0, count));
-    }
-  }
-
-  /** Takes bytes from anywhere. */
+  /** Takes the next bytes of the socket; keeps no view of them. */
   push(bytes: Uint8Array): void {
     let at = 0;
     while (at < bytes.length) {
@@ -90,7 +71,6 @@ export class FrameSplitter {
   /** Lets go of an unfinished message. Nothing may be pushed afterwards. */
   drop(): void {
     this.#message = undefined;
-    this.#isDirect = false;
   }
 
   #headerLength(): number {
@@ -115,20 +95,22 @@ export class FrameSplitter {
   #startFrame(atHand: number): void {
     const first = this.#header[0] ?? 0;
     const isMasked = ((this.#header[1] ?? 0) & MASKED) !== 0;
+    const isRight = isMasked === this.#isMasked;
     const payloadBytes = this.#payloadBytes();
     const headerBytes = this.#headerBytes;
     this.#headerBytes = 0;
-    if (first !== BINARY_MESSAGE || !isMasked || payloadBytes > this.maxMessageBytes) {
+    if (first !== BINARY_MESSAGE || !isRight || payloadBytes > this.maxMessageBytes) {
       const isBeat = (first === PING || first === PONG) && payloadBytes <= CONTROL_BYTES_MAX;
-      this.#otherLeft = isBeat && isMasked ? payloadBytes : Number.POSITIVE_INFINITY;
+      this.#otherLeft = isBeat && isRight ? payloadBytes : Number.POSITIVE_INFINITY;
       this.#options.onOther(this.#header.subarray(0, headerBytes));
       return;
     }
-    this.#mask.set(this.#header.subarray(headerBytes - MASK_BYTES, headerBytes));
+    if (isMasked) {
+      this.#mask.set(this.#header.subarray(headerBytes - MASK_BYTES, headerBytes));
+    }
     this.#messageBytes = payloadBytes;
     this.#filledBytes = 0;
-    const bytes = Math.min(payloadBytes, Math.max(FIRST_BYTES, atHand * GROWTH));
-    this.#message = this.#options.allocate(bytes);
+    this.#message = this.#options.allocate(memoryFor(payloadBytes, atHand));
     if (payloadBytes === 0) {
       this.#finish();
     }
@@ -138,20 +120,15 @@ export class FrameSplitter {
   #fill(message: Uint8Array, bytes: Uint8Array): number {
     const count = Math.min(bytes.length, message.length - this.#filledBytes);
     message.set(count === bytes.length ? bytes : bytes.subarray(0, count), this.#filledBytes);
-    this.#filled(count);
-    return count;
-  }
-
-  #filled(count: number): void {
     this.#filledBytes += count;
-    const message = this.#message;
     if (this.#filledBytes === this.#messageBytes) {
       this.#finish();
-    } else if (message !== undefined && this.#filledBytes === message.length) {
-      const bytes = Math.min(this.#messageBytes, this.#filledBytes * GROWTH);
-      this.#message = this.#options.allocate(bytes);
+    } else if (this.#filledBytes === message.length) {
+      const larger = memoryFor(this.#messageBytes, this.#filledBytes);
+      this.#message = this.#options.allocate(larger);
       this.#message.set(message);
     }
+    return count;
   }
 
   #finish(): void {
@@ -162,6 +139,13 @@ export class FrameSplitter {
       this.#options.onMessage(message);
     }
   }
+}
+
+/** How much to take for a message of `totalBytes` when so many have come: a claim alone is worth little. */
+function memoryFor(totalBytes: number, comeBytes: number): number {
+  return comeBytes >= totalBytes * SURE_SHARE
+    ? totalBytes
+    : Math.min(totalBytes, Math.max(FIRST_BYTES, comeBytes * 2));
 }
 
 /** RFC 6455, section 5.3. Clients of ours on Node use the key 0, which changes nothing. */
