@@ -1,13 +1,11 @@
 // Damage that was found while a log serves: the log is quarantined, durably, and what is undamaged of the segment is
 // looked for, so that all of it can be read as after a restart. Readers and the scrubber report here.
 
-import { scanBatches } from "./batch-scanner.js";
-import { BatchSequence } from "./core/batch-sequence.js";
 import { type LogParts, logName } from "./log-parts.js";
 import { storeQuarantine } from "./quarantine-marker.js";
 import type { Segment } from "./segment.js";
 import type { SegmentDamage } from "./segment-reader.js";
-import { runsBehind, type UndamagedRun } from "./torn-tail.js";
+import { undamagedRuns } from "./torn-tail.js";
 
 export class LogDamage {
   readonly #log: LogParts;
@@ -54,27 +52,10 @@ export class LogDamage {
   async #findRuns(segment: Segment): Promise<void> {
     const { epochs, runtime, truncations } = this.#log;
     const { compute } = runtime;
-    const size = segment.sizeBytes;
-    const sequence = new BatchSequence(segment.baseOffset, epochs);
-    const runs = await segment.reading(async (file) => {
-      const { position: to } = await scanBatches({
-        file,
-        from: 0,
-        to: size,
-        verifyCrc: compute,
-        sequence,
-        visit: () => undefined,
-      });
-      const first: UndamagedRun = {
-        from: 0,
-        to,
-        baseOffset: segment.baseOffset,
-        endOffset: sequence.nextOffset,
-      };
-      const expectedOffset = sequence.nextOffset;
-      const bad = { file, compute, position: to, size, expectedOffset, epochs };
-      return [first, ...(await runsBehind(bad))];
-    });
+    const { baseOffset, sizeBytes: size } = segment;
+    const runs = await segment.reading((file) =>
+      undamagedRuns({ file, compute, size, epochs, baseOffset }),
+    );
     if (truncations === this.#log.truncations) {
       segment.mapRuns(runs, size);
     }

@@ -1,7 +1,6 @@
 // Opening one log: its segments (segment-recovery.ts), epochs, marks and producers. Decides what is a torn tail (cut),
 // what is damage (quarantine), and finishes what a crash interrupted.
 
-import { scanBatches } from "./batch-scanner.js";
 import { finishSwaps } from "./compaction-swap.js";
 import { LeaderEpochs } from "./core/leader-epochs.js";
 import { OffsetMarks } from "./core/offset-marks.js";
@@ -14,13 +13,14 @@ import {
   TEMPORARY_SUFFIX,
 } from "./core/segment-name.js";
 import { decodeEpochCheckpoint } from "./core/text-checkpoints.js";
-import { readTextIfPresent, removeIfPresent } from "./files.js";
+import { rebuildEpochs } from "./epoch-rebuild.js";
+import { isFileError, readTextIfPresent, removeIfPresent } from "./files.js";
 import type { LogConfig } from "./log-config.js";
 import { type LogParts, type LogServices, segmentPlace } from "./log-parts.js";
 import type { LogId, RecoveryReport } from "./log-types.js";
 import { replayProducers } from "./producer-replay.js";
 import { removeSnapshotsBeyond } from "./producer-snapshots.js";
-import { readQuarantine } from "./quarantine-marker.js";
+import { readQuarantine, storeQuarantine } from "./quarantine-marker.js";
 import { Segment } from "./segment.js";
 import { type ActiveRecovery, recoverActive, recoverSealed } from "./segment-recovery.js";
 import type { StorageConfig, StorageRuntime } from "./storage-config.js";
@@ -64,9 +64,14 @@ export async function recoverLog(options: RecoverLogOptions): Promise<RecoveredL
   await finishSwaps({ fileSystem, compute, directory });
   const bases = await findSegments(options);
   const storedEpochs = await loadEpochs(options);
-  const found = await recoverSegments(options, bases, storedEpochs);
+  const marked = await readQuarantine(fileSystem, directory);
+  const found = await recoverSegments({ ...options, bases, epochs: storedEpochs, marked });
   const { active, segments } = found;
-  const damage = found.damage ?? (await readQuarantine(fileSystem, directory));
+  // Of a log whose records were all deleted none are left; without its start, records are back that have epochs.
+  const areForgotten = options.logStartOffset === undefined && storedEpochs?.entries.length === 0;
+  const knownEpochs = areForgotten ? undefined : storedEpochs;
+  const rebuilt = knownEpochs === undefined ? await rebuildEpochs(segments, compute) : undefined;
+  const damage = await durableDamage({ ...options, marked }, found.damage ?? rebuilt?.damage);
   const end = segments.at(-1)?.endOffset ?? 0;
   // A damaged log ends where it once was known to end, so that nobody reads less without noticing.
   const knownEnd = Math.max(end, options.recoveryPoint);
@@ -74,9 +79,6 @@ export async function recoverLog(options: RecoverLogOptions): Promise<RecoveredL
   // The first epoch's entry moves with the log start: where the checkpoint is lost, it says what was deleted.
   const firstEpoch = storedEpochs?.entries[0]?.startOffset ?? 0;
   const start = Math.max(options.logStartOffset ?? firstEpoch, segments[0]?.baseOffset ?? 0);
-  // Of a log whose records were all deleted none are left; without its start, records are back that have epochs.
-  const areForgotten = options.logStartOffset === undefined && storedEpochs?.entries.length === 0;
-  const knownEpochs = areForgotten ? undefined : storedEpochs;
   const parts: LogParts = {
     id,
     directory,
@@ -86,8 +88,8 @@ export async function recoverLog(options: RecoverLogOptions): Promise<RecoveredL
     config: options.config,
     marks: new OffsetMarks(Math.min(start, logEnd), logEnd),
     segments,
-    epochs: knownEpochs ?? (await rebuildEpochs(segments)),
-    areEpochsDirty: knownEpochs === undefined,
+    epochs: knownEpochs ?? rebuilt?.epochs ?? new LeaderEpochs(),
+    areEpochsDirty: rebuilt !== undefined,
     producers: environment.createProducerState(),
     mayUseReserveTo: 0,
     bytesSinceSnapshot: 0,
@@ -111,6 +113,31 @@ export async function recoverLog(options: RecoverLogOptions): Promise<RecoveredL
   const { verifiedBytes, cutBytes, cutReason } = active;
   const report = { ...id, verifiedBytes, cutBytes, cutReason, damage };
   return { parts, report };
+}
+
+/**
+ * Why the log is quarantined, by what this start `found` or an earlier word. What is found now is written down before
+ * this start stores new recovery points: how much was on the disk once is known from those alone, and without that file
+ * the next start might take the damage for a torn tail, and cut it.
+ */
+async function durableDamage(
+  { environment, directory, marked }: RecoverLogOptions & Marked,
+  found: string | undefined,
+): Promise<string | undefined> {
+  const { fileSystem, logger } = environment.runtime;
+  if (found === undefined || marked !== undefined) {
+    return found ?? marked;
+  }
+  try {
+    const { withReserve } = environment.services;
+    await withReserve(() => storeQuarantine(fileSystem, directory, found));
+  } catch (error) {
+    if (!isFileError(error, "STORAGE_FULL")) {
+      throw error;
+    }
+    logger.error({ directory, error }, "the next start must find the damage again");
+  }
+  return found;
 }
 
 /** Base offsets in order. Leftovers of interrupted steps and segments wholly before the log start are removed. */
@@ -148,11 +175,18 @@ async function findSegments(options: RecoverLogOptions): Promise<number[]> {
   return bases.filter((_, index) => !isBeforeStart(index));
 }
 
-async function recoverSegments(
-  options: RecoverLogOptions,
-  bases: readonly number[],
-  epochs: LeaderEpochs | undefined,
-): Promise<RecoveredSegments> {
+/** What an earlier start, or a read, has written down. */
+interface Marked {
+  readonly marked: string | undefined;
+}
+
+interface SegmentsOptions extends RecoverLogOptions, Marked {
+  readonly bases: readonly number[];
+  readonly epochs: LeaderEpochs | undefined;
+}
+
+async function recoverSegments(options: SegmentsOptions): Promise<RecoveredSegments> {
+  const { bases, epochs } = options;
   const place = (base: number) => segmentPlace(partsPlace(options), base);
   const { indexIntervalBytes } = options.config;
   const segments: Segment[] = [];
@@ -165,12 +199,18 @@ async function recoverSegments(
   }
   const last = bases.at(-1);
   if (last === undefined) {
+    await durableDamage(options, damage);
     segments.push(await createFirst(options));
     return { segments, active: untouched, damage };
   }
   // Every segment but the last was synced before its successor was created.
   const recoveryPoint = Math.max(options.recoveryPoint, last);
-  const active = await recoverActive(place(last), { recoveryPoint, epochs, indexIntervalBytes });
+  const active = await recoverActive(place(last), {
+    recoveryPoint,
+    epochs,
+    indexIntervalBytes,
+    isQuarantined: options.marked !== undefined,
+  });
   damage ??= active.damage;
   const isBehindStart = active.segment.endOffset < (options.logStartOffset ?? 0);
   if (damage === undefined && isBehindStart) {
@@ -211,27 +251,6 @@ async function loadEpochs(options: RecoverLogOptions): Promise<LeaderEpochs | un
   const text = await readTextIfPresent(fileSystem, `${options.directory}/${EPOCH_CHECKPOINT_FILE}`);
   const entries = text === undefined ? undefined : decodeEpochCheckpoint(text);
   return entries === undefined ? undefined : new LeaderEpochs(entries);
-}
-
-/** The checkpoint file is lost: the batches say it all, at the price of walking over them. */
-async function rebuildEpochs(segments: readonly Segment[]): Promise<LeaderEpochs> {
-  const epochs = new LeaderEpochs();
-  for (const segment of segments) {
-    for (const { from, to } of segment.runs ?? [{ from: 0, to: segment.sizeBytes }]) {
-      await segment.reading((file) =>
-        scanBatches({
-          file,
-          from,
-          to,
-          visit: ({ header }) => {
-            epochs.assign(header.leaderEpoch, header.baseOffset);
-            return undefined;
-          },
-        }),
-      );
-    }
-  }
-  return epochs;
 }
 
 function partsPlace(options: RecoverLogOptions): Pick<LogParts, "runtime" | "directory"> {

@@ -89,6 +89,36 @@ describe("a start behind damage", () => {
     );
   });
 
+  it("knows the epochs behind damage in a segment that the start would have taken at its index state's word", async () => {
+    await afterDamage(
+      async (log) => {
+        for (let offset = 0; offset < 20; offset++) {
+          const outcome = log.append(batchOf({ values: ["twenty bytes of value"] }), {
+            leaderEpoch: Math.floor(offset / 4),
+          });
+          expect(outcome.ok).toBe(true);
+          await log.whenFlushed(offset);
+        }
+      },
+      (disk) => {
+        const path = `${DIRECTORY}/00000000000000000000.log`;
+        const [, second = ""] = disk.paths().filter((one) => /\d\.log$/.test(one));
+        const batchBytes = disk.peek(path).length / Number(second.slice(-24, -4));
+        disk.flipBit(path, (2 * batchBytes + SIZE_AT) * 8 + 1);
+        disk.loseFile(`${DIRECTORY}/leader-epoch-checkpoint`);
+      },
+      async (log) => {
+        expect(log.state).toBe("quarantined");
+        await expect(read(log, 2)).rejects.toMatchObject({ code: "PARTITION_QUARANTINED" });
+        for (let offset = 3; offset < 20; offset++) {
+          expect(await read(log, offset)).toBe(offset + 1);
+        }
+        expect(log.endOffsetForEpoch(0)).toEqual({ epoch: 0, endOffset: 4 });
+        expect(log.endOffsetForEpoch(1)).toEqual({ epoch: 1, endOffset: 8 });
+      },
+    );
+  });
+
   it("knows the epochs of records that are back because the log start is lost", async () => {
     await afterDamage(
       async (log) => {

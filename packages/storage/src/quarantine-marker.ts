@@ -1,5 +1,6 @@
-// The word of damage that a read found, kept beside the log: a start trusts what was synced and would not see it again,
-// and records would be appended behind it. Only a repair takes it away.
+// The word of damage, kept beside the log by whoever found it: a start trusts what was synced and might not see it again,
+// and records would be appended behind it; or it would see it, and take it for a torn tail, because the recovery point was
+// lost meanwhile. Only a repair takes it away, and a follower that begins the log anew.
 
 import type { FileSystem } from "@millrace/runtime";
 import { QUARANTINE_FILE } from "./core/segment-name.js";

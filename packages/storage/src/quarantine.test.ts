@@ -118,3 +118,72 @@ describe("damage that a read found", () => {
     });
   });
 });
+
+describe("damage that a start found", () => {
+  const RECOVERY_POINTS = "/data/recovery-point-offset-checkpoint";
+
+  /** Twenty batches, closed; zeros from the sixth on. Nothing but the recovery point says that they were written. */
+  async function withDamage(node: SimNode): Promise<void> {
+    const manager = await openManager({ runtime: node.runtime() });
+    await appendMany(await createLog(manager), COUNT);
+    await manager.close();
+    await removeIfPresent(node.runtime().fileSystem, LOG.replace(".log", ".index-state"));
+    const position = (node.disk.peek(LOG).length / COUNT) * 5;
+    node.disk.corrupt(LOG, { position, length: 512 });
+  }
+
+  it("is remembered though the recovery point that proved it is lost", async () => {
+    const { simulation, node } = createSimRuntime();
+    await simulation.run(async () => {
+      await withDamage(node);
+      const second = await openManager({ runtime: node.runtime(), config });
+      expect(isQuarantined(second.getLog("events", 0) as Log)).toBe(true);
+      node.crash({ powerLoss: true, model: "nothing" });
+      const sizeBytes = node.disk.peek(LOG).length;
+      node.disk.loseFile(RECOVERY_POINTS);
+      const third = await openManager({ runtime: node.runtime(), config });
+      const log = third.getLog("events", 0) as Log;
+      expect(isQuarantined(log)).toBe(true);
+      expect(node.disk.peek(LOG)).toHaveLength(sizeBytes);
+      expect(await offsetsFrom(log, 0)).toEqual([0, 5]);
+      expect(await offsetsFrom(log, COUNT - 1)).toEqual([COUNT - 1, COUNT]);
+    });
+  });
+
+  it("is marked before the start stores a recovery point", async () => {
+    const { simulation, node } = createSimRuntime();
+    await simulation.run(async () => {
+      await withDamage(node);
+      const stored: string[] = [];
+      const runtime = node.runtime();
+      const stop = node.disk.onOperation(({ kind, path }) => {
+        if (kind === "rename") {
+          stored.push(path);
+        }
+      });
+      await openManager({ runtime, config });
+      stop();
+      const marked = stored.findIndex((path) => path.includes("quarantined"));
+      const checkpointed = stored.findIndex((path) => path.includes("recovery-point"));
+      expect(marked).toBeGreaterThanOrEqual(0);
+      expect(checkpointed).toBeGreaterThan(marked);
+    });
+  });
+
+  it("is found again where the disk is too full to mark it", async () => {
+    const { simulation, node } = createSimRuntime();
+    await simulation.run(async () => {
+      await withDamage(node);
+      node.disk.setCapacity(node.disk.usedBytes);
+      for (let start = 0; start < 2; start++) {
+        const manager = await openManager({ runtime: node.runtime(), config });
+        expect(isQuarantined(manager.getLog("events", 0) as Log)).toBe(true);
+        node.crash();
+      }
+      expect(node.disk.paths()).not.toContain(MARKER);
+      node.disk.setCapacity(2 ** 30);
+      await openManager({ runtime: node.runtime(), config });
+      expect(node.disk.paths()).toContain(MARKER);
+    });
+  });
+});

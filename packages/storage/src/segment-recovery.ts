@@ -11,7 +11,7 @@ import { LOG_SUFFIX, segmentFileName } from "./core/segment-name.js";
 import { CHUNK_BYTES, readFully, writeFully } from "./files.js";
 import { Segment } from "./segment.js";
 import { type IndexPlace, readIndexState, SegmentIndexes } from "./segment-indexes.js";
-import { runsBehind, runsBehindBadBatch, type UndamagedRun } from "./torn-tail.js";
+import { runsBehind, runsBehindBadBatch, type UndamagedRun, undamagedRuns } from "./torn-tail.js";
 
 export interface SealedRecovery {
   readonly segment: Segment;
@@ -65,7 +65,9 @@ export async function recoverSealed(
       maxTimestampOffset: indexes.maxTimestampOffset,
       firstTimestamp: indexes.firstTimestamp,
     };
-    const runs = isWhole ? undefined : await allRuns(place, { file, size, epochs: options.epochs });
+    const runs = isWhole
+      ? undefined
+      : await undamagedRuns({ ...place, file, size, epochs: options.epochs });
     return { segment: new Segment({ ...place, summary, runs }), damage };
   } finally {
     await file.close();
@@ -86,6 +88,8 @@ export interface ActiveRecoveryOptions {
   /** What the checkpoint file says; undefined when it is lost. */
   readonly epochs: LeaderEpochs | undefined;
   readonly indexIntervalBytes: number;
+  /** Damage of the log was found before: nothing is cut, for what looks like a torn tail may be that damage. */
+  readonly isQuarantined: boolean;
 }
 
 export async function recoverActive(
@@ -102,7 +106,7 @@ export async function recoverActive(
       // What is behind the damage may have been acknowledged: it stays part of the log, and can be read.
       const position = indexes.logBytes;
       const { epochs } = options;
-      const runs = await allRuns(place, { file, size, epochs });
+      const runs = await undamagedRuns({ ...place, file, size, epochs });
       await writeAgain(file, { from: position, to: size, size });
       const damage = `${path}: ${trusted.damage}`;
       const segment = damagedSegment(place, { indexes, size, runs });
@@ -122,7 +126,9 @@ export async function recoverActive(
     });
     const { epochs } = options;
     const { problem } = end;
-    const behind = await behindDamage(place, { file, size, indexes, problem, epochs });
+    const { isQuarantined } = options;
+    const bad = { file, size, indexes, problem, epochs, isQuarantined };
+    const behind = await behindDamage(place, bad);
     const to = behind === undefined ? end.position : size;
     await writeAgain(file, { from, to, size });
     const stored = await readIndexState(place);
@@ -139,7 +145,7 @@ export async function recoverActive(
       damage:
         behind === undefined
           ? undefined
-          : `${path}: the batch at byte ${end.position} is damaged: ${end.problem}; undamaged batches up to offset ${runs.at(-1)?.endOffset} follow it`,
+          : `${path}: the batch at byte ${end.position} is damaged: ${end.problem}${following(behind)}`,
       verifiedBytes: end.position - from,
       cutBytes: size - to,
       cutReason: behind === undefined ? end.problem : undefined,
@@ -149,9 +155,14 @@ export async function recoverActive(
   }
 }
 
+function following(runs: readonly UndamagedRun[]): string {
+  const last = runs.at(-1);
+  return last === undefined ? "" : `; undamaged batches up to offset ${last.endOffset} follow it`;
+}
+
 /**
- * Past the recovery point a bad batch is a torn tail unless batches follow it that may have been acknowledged: then
- * nothing is cut, and the result is what follows.
+ * Past the recovery point a bad batch is a torn tail unless batches follow it that may have been acknowledged, or the log
+ * is quarantined: then nothing is cut, and the result is what follows.
  */
 async function behindDamage(
   { compute }: IndexPlace,
@@ -161,45 +172,16 @@ async function behindDamage(
     readonly indexes: SegmentIndexes;
     readonly problem: string | undefined;
     readonly epochs: LeaderEpochs | undefined;
+    readonly isQuarantined: boolean;
   },
 ): Promise<readonly UndamagedRun[] | undefined> {
-  const { file, size, indexes, problem, epochs } = scanned;
-  const position = indexes.logBytes;
-  return problem === undefined
-    ? undefined
-    : await runsBehindBadBatch({
-        file,
-        compute,
-        position,
-        size,
-        expectedOffset: indexes.endOffset,
-        epochs,
-      });
-}
-
-/** What can be read of a damaged segment, by every batch's CRC: a damaged header may say anything about where it ends. */
-async function allRuns(
-  { baseOffset, compute }: IndexPlace,
-  damaged: {
-    readonly file: FileHandle;
-    readonly size: number;
-    readonly epochs: LeaderEpochs | undefined;
-  },
-): Promise<UndamagedRun[]> {
-  const { file, size, epochs } = damaged;
-  const sequence = new BatchSequence(baseOffset, epochs);
-  const { position } = await scanBatches({
-    file,
-    from: 0,
-    to: size,
-    verifyCrc: compute,
-    sequence,
-    visit: () => undefined,
-  });
-  const expectedOffset = sequence.nextOffset;
-  const first = { from: 0, to: position, baseOffset, endOffset: expectedOffset };
-  const bad = { file, compute, size, position, expectedOffset, epochs };
-  return [first, ...(await runsBehind(bad))];
+  const { file, size, indexes, problem, epochs, isQuarantined } = scanned;
+  if (problem === undefined) {
+    return undefined;
+  }
+  const { logBytes: position, endOffset: expectedOffset } = indexes;
+  const bad = { file, compute, position, size, expectedOffset, epochs };
+  return isQuarantined ? await runsBehind(bad) : await runsBehindBadBatch(bad);
 }
 
 function runOf(indexes: SegmentIndexes): UndamagedRun {

@@ -63,6 +63,26 @@ export async function runsBehindBadBatch(
   return isLost ? undefined : await runsBehind(bad);
 }
 
+/** What can be read of a damaged segment, by every batch's CRC: a damaged header may say anything about where it ends. */
+export async function undamagedRuns(
+  segment: Pick<BadBatch, "file" | "compute" | "size" | "epochs"> & { readonly baseOffset: number },
+): Promise<UndamagedRun[]> {
+  const { file, compute, size, epochs, baseOffset } = segment;
+  const sequence = new BatchSequence(baseOffset, epochs);
+  const { position } = await scanBatches({
+    file,
+    from: 0,
+    to: size,
+    verifyCrc: compute,
+    sequence,
+    visit: () => undefined,
+  });
+  const expectedOffset = sequence.nextOffset;
+  const first = { from: 0, to: position, baseOffset, endOffset: expectedOffset };
+  const bad = { file, compute, size, position, expectedOffset, epochs };
+  return [first, ...(await runsBehind(bad))];
+}
+
 /** All that is undamaged behind the bad batch, in order. */
 export async function runsBehind(bad: BadBatch): Promise<UndamagedRun[]> {
   const runs: UndamagedRun[] = [];
