@@ -1,6 +1,7 @@
 // Dialing: one outcome, whatever happens first (open, refused, rejected, timed out, aborted).
 
 import type { IncomingMessage } from "node:http";
+import type { createConnection, Socket, TcpNetConnectOpts } from "node:net";
 import { WebSocket } from "ws";
 import { printable } from "../logger.js";
 import {
@@ -8,11 +9,14 @@ import {
   type ConnectionEvents,
   DialError,
   type DialOptions,
+  type Network,
   SUB_PROTOCOL,
 } from "../network.js";
 import { webSocketUrlProblem } from "../websocket-url.js";
+import { DialedConnection } from "./dialed-connection.js";
+import { DialedSocket } from "./dialed-socket.js";
+import { createScratch } from "./direct-socket.js";
 import { errnoOf } from "./file-errors.js";
-import { NodeConnection } from "./node-connection.js";
 import { KEEP_ALIVE_DELAY_MS, webSocketOptions } from "./websocket-options.js";
 
 /** How much of a refusal's body becomes part of the error. */
@@ -59,10 +63,39 @@ function readRefusal(
   response.on("error", finish);
 }
 
-/** See `Network.dial`. */
-export function dial(
+/** See `Network.dial`. The sockets share one buffer: what a read puts there is taken from there before the next. */
+export function createDial(): Network["dial"] {
+  const scratch = createScratch();
+  return (url, options, attach) => dial(url, { ...options, scratch }, attach);
+}
+
+interface InnerOptions extends DialOptions {
+  readonly scratch: Uint8Array;
+}
+
+/**
+ * Options that have ws use a socket which splits messages itself, and give it to `onDialed`. Of TLS, and on Windows,
+ * where a buffer is taken before there is anything to read, ws makes its own.
+ */
+function directly(
   url: string,
-  options: DialOptions,
+  { maxMessageBytes, scratch }: InnerOptions,
+  onDialed: (dialed: DialedSocket) => void,
+): { createConnection?: typeof createConnection } {
+  if (!url.startsWith("ws:") || process.platform === "win32") {
+    return {};
+  }
+  const connect = ({ host = "", port }: TcpNetConnectOpts): Socket => {
+    const dialed = new DialedSocket({ host, port: Number(port), maxMessageBytes, scratch });
+    onDialed(dialed);
+    return dialed.socket;
+  };
+  return { createConnection: connect as typeof createConnection };
+}
+
+function dial(
+  url: string,
+  options: InnerOptions,
   attach: (connection: Connection) => ConnectionEvents,
 ): Promise<Connection> {
   const { signal, connectTimeoutMs } = options;
@@ -76,8 +109,12 @@ export function dial(
     return Promise.reject(aborted());
   }
   return new Promise((resolve, reject) => {
+    let direct: DialedSocket | undefined;
     const webSocket = new WebSocket(url, [SUB_PROTOCOL], {
       ...webSocketOptions,
+      ...directly(url, options, (dialed) => {
+        direct = dialed;
+      }),
       maxPayload: options.maxMessageBytes,
       generateMask: zeroMask,
       followRedirects: false,
@@ -102,10 +139,10 @@ export function dial(
     }, connectTimeoutMs);
     signal?.addEventListener("abort", onAbort, { once: true });
 
-    let connection: NodeConnection | undefined;
+    let connection: DialedConnection | undefined;
     webSocket.on("upgrade", ({ socket }) => {
       socket.setKeepAlive(true, KEEP_ALIVE_DELAY_MS);
-      connection = new NodeConnection({ webSocket, socket, masked: true });
+      connection = new DialedConnection({ webSocket, socket, direct });
     });
     webSocket.on("error", (error) => fail(failureOf(url, error)));
     webSocket.on("unexpected-response", (_request, response) => {

@@ -80,7 +80,12 @@ const streams = fc
     fc.array(lawful, { minLength: 1, maxLength: 8 }),
     fc.array(fc.oneof(message, ping, wild), { maxLength: 4 }),
   )
-  .map(([first, then]) => Buffer.concat([...first.flat(), ...then].map(encode)));
+  .map(([first, then]) => [...first.flat(), ...then]);
+/** The same from the other end: with a mask where there was none, and the other way round. */
+const fromServer = (frame: Frame): Frame => ({
+  ...frame,
+  mask: frame.mask === undefined ? [1, 2, 3, 4] : undefined,
+});
 const cuts = fc.array(
   fc.oneof(fc.integer({ min: 1, max: 30 }), fc.integer({ min: 10_000, max: 70_000 })),
   {
@@ -95,8 +100,8 @@ class Heard {
   readonly receiver: NodeJS.WritableStream;
   isOver = false;
 
-  constructor(maxPayload = MAX_MESSAGE_BYTES) {
-    this.receiver = new Receiver({ isServer: true, maxPayload });
+  constructor(isServer: boolean, maxPayload = MAX_MESSAGE_BYTES) {
+    this.receiver = new Receiver({ isServer, maxPayload });
     this.receiver
       .on("message", (data: Uint8Array, isBinary: boolean) => this.message(data, isBinary))
       .on("ping", (data: Uint8Array) => this.#note(`ping ${data.length}`))
@@ -130,9 +135,15 @@ class Heard {
 /** Lets a stream's errors out: they are emitted on the next tick. */
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-function splitter(heard: Heard, maxMessageBytes = MAX_MESSAGE_BYTES): FrameSplitter {
+function splitter(
+  heard: Heard,
+  isMasked: boolean,
+  maxMessageBytes = MAX_MESSAGE_BYTES,
+): FrameSplitter {
   return new FrameSplitter({
     maxMessageBytes,
+    isMasked,
+    sureShare: isMasked ? 0.25 : 0,
     // Not cleared: what is not overwritten shows.
     allocate: (bytes) => new Uint8Array(bytes).fill(0xee),
     onMessage: (bytes) => heard.message(bytes, true),
@@ -143,10 +154,13 @@ function splitter(heard: Heard, maxMessageBytes = MAX_MESSAGE_BYTES): FrameSplit
 describe("FrameSplitter", () => {
   it("hears with ws behind it what ws alone hears, whatever comes and however it is cut", async () => {
     await fc.assert(
-      fc.asyncProperty(streams, cuts, async (stream, sizes) => {
-        const alone = new Heard();
-        const behind = new Heard();
-        const split = splitter(behind);
+      fc.asyncProperty(streams, cuts, fc.boolean(), async (frames, sizes, isServer) => {
+        const alone = new Heard(isServer);
+        const behind = new Heard(isServer);
+        const split = splitter(behind, isServer);
+        const stream = Buffer.concat(
+          frames.map((frame) => encode(isServer ? frame : fromServer(frame))),
+        );
         const scratch = Buffer.alloc(70_000);
         let at = 0;
         for (let round = 0; at < stream.length; round++) {
@@ -161,7 +175,7 @@ describe("FrameSplitter", () => {
         expect(behind.events).toEqual(alone.events);
         expect(behind.isOver).toBe(alone.isOver);
       }),
-      { numRuns: 60 },
+      { numRuns: 80 },
     );
   }, 60_000);
 
@@ -209,6 +223,29 @@ describe("FrameSplitter", () => {
     expect(allocatedBytes).toBeLessThanOrEqual(4 * 10_100);
   });
 
+  it("takes memory for all of a message at once, where that is asked for, and never above the limit", () => {
+    const allocated: number[] = [];
+    const other: Uint8Array[] = [];
+    const split = new FrameSplitter({
+      maxMessageBytes: 1_000_000,
+      isMasked: false,
+      sureShare: 0,
+      allocate: (bytes) => {
+        allocated.push(bytes);
+        return new Uint8Array(bytes);
+      },
+      onMessage: () => expect.unreachable(),
+      onOther: (bytes) => other.push(bytes.slice()),
+    });
+    split.push(Uint8Array.from([0x82, 127, 0, 0, 0, 0, 0, 0x0f, 0x42, 0x40]));
+    expect(allocated).toEqual([1_000_000]);
+    split.drop();
+    const tooLarge = Uint8Array.from([0x82, 127, 0, 0, 0, 0, 0, 0x0f, 0x42, 0x41]);
+    split.push(tooLarge);
+    expect(allocated).toEqual([1_000_000]);
+    expect(other).toEqual([tooLarge]);
+  });
+
   it("delivers nothing behind a frame that ws refuses, not even in the same piece", async () => {
     const refused: Frame[] = [
       { first: 0x82, mask: [0, 0, 0, 0], payload: payloadOf(101) },
@@ -219,11 +256,15 @@ describe("FrameSplitter", () => {
       { first: 0x89, mask: [0, 0, 0, 0], payload: payloadOf(126) },
       { first: 0x80, mask: [0, 0, 0, 0], payload: payloadOf(5) },
     ];
-    for (const frame of refused) {
-      const heard = new Heard(100);
-      const split = splitter(heard, 100);
-      const good = encode({ first: 0x82, mask: [0, 0, 0, 0], payload: payloadOf(1) });
-      split.push(Buffer.concat([good, encode(frame), good]));
+    const good: Frame = { first: 0x82, mask: [0, 0, 0, 0], payload: payloadOf(1) };
+    const cases = refused.flatMap((frame) => [
+      { isServer: true, frames: [good, frame, good] },
+      { isServer: false, frames: [good, frame, good].map(fromServer) },
+    ]);
+    for (const { isServer, frames } of cases) {
+      const heard = new Heard(isServer, 100);
+      const split = splitter(heard, isServer, 100);
+      split.push(Buffer.concat(frames.map(encode)));
       await nextTurn();
       expect(heard.events).toHaveLength(2);
       expect(heard.events[0]).toMatch(/^binary /);

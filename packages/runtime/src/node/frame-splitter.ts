@@ -1,4 +1,4 @@
-// Takes the messages that Millrace's clients send (one binary frame each, masked) out of the bytes of a socket, each
+// Takes the messages that Millrace sends (one binary frame each, masked by clients) out of the bytes of a socket, each
 // into memory of its own. Pings and pongs are handed on, for a complete WebSocket
 // implementation to answer; and from the first other frame on (fragments, text, close, anything that breaks a rule)
 // all bytes are, because what follows depends on what it makes of that frame. Pure.
@@ -12,7 +12,6 @@ const MASK_BYTES = 4;
 const MAX_HEADER_BYTES = 14;
 /** The least memory that is taken for a message whose bytes are yet to come. */
 const FIRST_BYTES = 4_096;
-/** While less than this share of a message has come, its memory doubles; then it is taken whole. */
 const SURE_SHARE = 0.25;
 
 export interface FrameSplitterOptions {
@@ -20,6 +19,11 @@ export interface FrameSplitterOptions {
   readonly maxMessageBytes: number;
   /** Whether frames carry masks: those of a client do, those of a server must not (RFC 6455, section 5.1). Default true. */
   readonly isMasked?: boolean;
+  /**
+   * While less than this share of a message has come, its memory doubles; then it is taken whole. Default 0.25. With 0
+   * a mere claim takes memory, up to the limit: for peers that one chose.
+   */
+  readonly sureShare?: number;
   /** Memory for a message; need not be cleared. */
   readonly allocate: (bytes: number) => Uint8Array;
   /** A message is whole. */
@@ -110,7 +114,7 @@ export class FrameSplitter {
     }
     this.#messageBytes = payloadBytes;
     this.#filledBytes = 0;
-    this.#message = this.#options.allocate(memoryFor(payloadBytes, atHand));
+    this.#message = this.#options.allocate(this.#memoryFor(atHand));
     if (payloadBytes === 0) {
       this.#finish();
     }
@@ -124,11 +128,17 @@ export class FrameSplitter {
     if (this.#filledBytes === this.#messageBytes) {
       this.#finish();
     } else if (this.#filledBytes === message.length) {
-      const larger = memoryFor(this.#messageBytes, this.#filledBytes);
-      this.#message = this.#options.allocate(larger);
+      this.#message = this.#options.allocate(this.#memoryFor(this.#filledBytes));
       this.#message.set(message);
     }
     return count;
+  }
+
+  /** How much to take when so many bytes of the message have come. */
+  #memoryFor(comeBytes: number): number {
+    const totalBytes = this.#messageBytes;
+    const isSure = comeBytes >= totalBytes * (this.#options.sureShare ?? SURE_SHARE);
+    return isSure ? totalBytes : Math.min(totalBytes, Math.max(FIRST_BYTES, comeBytes * 2));
   }
 
   #finish(): void {
@@ -139,13 +149,6 @@ export class FrameSplitter {
       this.#options.onMessage(message);
     }
   }
-}
-
-/** How much to take for a message of `totalBytes` when so many have come: a claim alone is worth little. */
-function memoryFor(totalBytes: number, comeBytes: number): number {
-  return comeBytes >= totalBytes * SURE_SHARE
-    ? totalBytes
-    : Math.min(totalBytes, Math.max(FIRST_BYTES, comeBytes * 2));
 }
 
 /** RFC 6455, section 5.3. Clients of ours on Node use the key 0, which changes nothing. */

@@ -1,7 +1,7 @@
 // Node's network: WebSockets by ws, on node:http.
 
 import type { ListeningNetwork } from "../network.js";
-import { dial } from "./dial.js";
+import { createDial } from "./dial.js";
 import { listen } from "./listen.js";
 
-export const nodeNetwork: ListeningNetwork = { dial, listen };
+export const nodeNetwork: ListeningNetwork = { dial: createDial(), listen };
