@@ -242,7 +242,9 @@ function checkIdentity(options: OpenDirectoryOptions, text: string): DirectoryId
   const { path } = options;
   const properties = decodeProperties(text);
   if (properties === undefined) {
-    throw unusable(`${path}/${DIRECTORY_METADATA_FILE} is damaged: it does not have its checksum`);
+    throw unusable(
+      `${path}/${DIRECTORY_METADATA_FILE} is damaged: it does not have its checksum. If you changed it yourself, remove the line millrace.crc32c; otherwise restore it from a backup`,
+    );
   }
   const clusterId = properties.get("cluster.id");
   const nodeId = Number(properties.get("node.id") ?? Number.NaN);

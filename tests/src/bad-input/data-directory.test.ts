@@ -46,7 +46,7 @@ function changeProperty(directory: string, key: string, value: string): void {
   const text = readFileSync(path, "utf8");
   const changed = text.replace(new RegExp(`^${key}=.*$`, "m"), `${key}=${value}`);
   expect(changed).not.toBe(text);
-  writeFileSync(path, changed);
+  writeFileSync(path, changed.replace(/^millrace\.crc32c=.*\n/m, ""));
 }
 
 describe("a data directory that is in use", () => {
@@ -144,6 +144,11 @@ describe("a data directory of somebody else", () => {
         () => changeProperty(directory, "millrace.format.version", "2"),
         [],
         "was written by a newer Millrace (format 2, this one knows 1)",
+      ],
+      [
+        () => writeFileSync(path, original.replace("node.id=0", "node.id=1")),
+        [],
+        "If you changed it yourself, remove the line millrace.crc32c",
       ],
       [() => {}, ["--cluster-id", "another"], "belongs to cluster"],
       [() => {}, ["--node-id", "7"], "belongs to node 0, this is node 7"],
