@@ -3,6 +3,7 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, fdatasyncSync, ftruncateSync, openSync, rmSync, writeSync } from "node:fs";
+import { loadavg } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { WebSocket } from "ws";
@@ -15,6 +16,8 @@ const ECHO_BYTES = 100;
 const ECHO_WIDTH = 1_000;
 
 export interface Baseline {
+  /** Of one minute, before the measurement: on a quiet machine near zero. */
+  readonly loadAverage: number;
   /** 1 MiB writes, each followed by `fdatasync`: 10^6 bytes a second. */
   readonly diskMegabytesPerSecond: number;
   /** Time of a 1 KiB write and `fdatasync`. */
@@ -106,9 +109,11 @@ async function echoes(
 }
 
 export async function measureBaseline(directory: string, seconds: number): Promise<Baseline> {
+  const [loadAverage = 0] = loadavg();
   const disk = diskMegabytesPerSecond(directory, seconds);
   const syncs = appendAndSync(directory, 1024, seconds);
   return {
+    loadAverage: round(loadAverage, 2),
     diskMegabytesPerSecond: disk,
     syncMs: summarise(syncs.values) as LatencySummary,
     ...(await echoes(seconds)),

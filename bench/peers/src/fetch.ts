@@ -148,7 +148,9 @@ function fetchConfluent(say: Say): void {
 function errorLines(output: string): string {
   const telling = output
     .split("\n")
-    .filter((line) => /tried to download|status code|gyp ERR! (build|stack)|No rule/.test(line));
+    .filter((line) =>
+      /tried to download|status code|No rule to make|gyp ERR! build error/.test(line),
+    );
   return telling.length > 0 ? telling.slice(0, 6).join("\n") : lastLines(output);
 }
 

@@ -139,6 +139,7 @@ function baselineTable(results: Results): string {
   return [
     "| | |",
     "| --- | ---: |",
+    `| load average of the minute before (the round before it included) | ${of((one) => one.loadAverage)} |`,
     `| disk: 1 MiB writes, each with \`fdatasync\`, MB/s | ${of((one) => one.diskMegabytesPerSecond)} |`,
     `| disk: 1 KiB write and \`fdatasync\`, p50 ms | ${of((one) => one.syncMs.p50)} |`,
     `| the same, p99 ms | ${of((one) => one.syncMs.p99)} |`,
@@ -295,9 +296,12 @@ export function documentOf(
     ],
     ["What is missing", absences(results)],
   ];
-  const body = sections.map(([title, ...content]) =>
-    [`## ${title}`, "", ...content.filter((part) => part !== "")].join("\n"),
-  );
+  // A section ends with its table: without one, nothing of it was measured.
+  const body = sections
+    .filter((section) => section.at(-1) !== "")
+    .map(([title, ...content]) =>
+      [`## ${title}`, "", ...content.filter((part) => part !== "")].join("\n"),
+    );
   return [
     "# Benchmarks",
     "",

@@ -137,6 +137,12 @@ function partitionChart(results: Results): TopLevelSpec {
   };
 }
 
+function hasValues(data: TopLevelSpec["data"]): boolean {
+  return typeof data === "object" && data !== null && "values" in data
+    ? Array.isArray(data.values) && data.values.length > 0
+    : false;
+}
+
 function render(spec: TopLevelSpec): Promise<string> {
   return new View(parse(compile(spec).spec), { renderer: "none" }).toSVG();
 }
@@ -181,8 +187,9 @@ export async function drawPlots(results: Results): Promise<Plot[]> {
     ],
     ["partitions", "Records per CPU second by number of partitions", partitionChart(results)],
   ];
+  const drawn = charts.filter(([, , { data }]) => hasValues(data));
   return Promise.all(
-    charts.map(async ([name, description, spec]) => ({
+    drawn.map(async ([name, description, spec]) => ({
       name,
       description,
       svg: await render(spec),

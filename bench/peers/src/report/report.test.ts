@@ -154,6 +154,7 @@ describe("targets", () => {
       measured("millrace/sync", "awaited", { produce: { ...phase(1), latencyMs: latency(0.5) } }),
     );
     const baseline = {
+      loadAverage: 0,
       diskMegabytesPerSecond: 300,
       syncMs: latency(0.3),
       echoMs: latency(0.1),
@@ -205,5 +206,7 @@ describe("the document", () => {
     );
     expect(text).toContain("it does not install here");
     expect(text).toContain("a CPU, 2 cores");
+    expect(text).toContain("## Produce, batched");
+    expect(text).not.toContain("## Partitions");
   });
 });
