@@ -1,11 +1,14 @@
 import { describe, expect, it } from "vitest";
 import { Ledger } from "./ledger.js";
 
+const LAST_SENT = 5;
+
 function filled(
   read: [offset: number, number: number][],
   acknowledged: [offset: number, number: number][],
 ): Ledger {
   const ledger = new Ledger();
+  ledger.sent(0, "p", LAST_SENT);
   for (const [offset, number] of acknowledged) {
     ledger.acknowledge(0, offset, "p", number);
   }
@@ -32,6 +35,7 @@ describe("the ledger", () => {
       lost: 0,
       duplicated: 0,
       outOfOrder: 0,
+      invented: 0,
       acknowledged: 2,
       read: 3,
     });
@@ -78,5 +82,13 @@ describe("the ledger", () => {
     const ledger = filled([[3, 0]], []);
     ledger.acknowledge(0, 2, "p", 0);
     expect(ledger.verdict().outOfOrder).toBe(1);
+  });
+
+  it("counts a record that nobody sent as invented", () => {
+    expect(filled([[0, LAST_SENT + 1]], []).verdict().invented).toBe(1);
+    expect(filled([[0, Number.NaN]], []).verdict().invented).toBe(1);
+    const ledger = filled([], []);
+    ledger.read(0, 0, "nobody", 0);
+    expect(ledger.verdict().invented).toBe(1);
   });
 });

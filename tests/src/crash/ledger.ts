@@ -1,6 +1,6 @@
 // What producers were promised and what consumers saw, and the verdict: every acknowledged record is read
 // exactly once, at the offset it was acknowledged with, and each producer's records are in the order sent.
-// Records whose send failed or is still open may or may not be there, but never twice. Pure.
+// Records whose send failed or is still open may or may not be there, but never twice; others never. Pure.
 
 export interface Verdict {
   /** Acknowledged, and not read at its offset. */
@@ -9,6 +9,8 @@ export interface Verdict {
   readonly duplicated: number;
   /** Read after a later record of the same producer, or at another offset than acknowledged. */
   readonly outOfOrder: number;
+  /** Read, and never sent. */
+  readonly invented: number;
   readonly acknowledged: number;
   readonly read: number;
   /** The first few problems, in words. */
@@ -20,6 +22,8 @@ interface PartitionLedger {
   acknowledged: Map<string, number>;
   readAt: Map<string, number>;
   lastNumber: Map<string, number>;
+  /** By producer: the last number that it sent. */
+  lastSent: Map<string, number>;
   nextOffset: number;
 }
 
@@ -31,7 +35,13 @@ export class Ledger {
   readonly #problems: string[] = [];
   #duplicated = 0;
   #outOfOrder = 0;
+  #invented = 0;
   #read = 0;
+
+  /** Numbers of one producer and partition grow by one. */
+  sent(partition: number, producer: string, number: number): void {
+    this.#partition(partition).lastSent.set(producer, number);
+  }
 
   acknowledge(partition: number, offset: number, producer: string, number: number): void {
     const ledger = this.#partition(partition);
@@ -54,6 +64,11 @@ export class Ledger {
       this.#report(`partition ${partition}: offset ${offset} after ${ledger.nextOffset - 1}`);
     }
     ledger.nextOffset = offset + 1;
+    if (!(number >= 0 && number <= (ledger.lastSent.get(producer) ?? -1))) {
+      this.#invented++;
+      this.#report(`partition ${partition}: ${id} at ${offset} was never sent`);
+      return;
+    }
     const before = ledger.readAt.get(id);
     if (before !== undefined) {
       this.#duplicated++;
@@ -98,6 +113,7 @@ export class Ledger {
       lost,
       duplicated: this.#duplicated,
       outOfOrder: this.#outOfOrder,
+      invented: this.#invented,
       acknowledged,
       read: this.#read,
       problems: [...this.#problems],
@@ -107,7 +123,13 @@ export class Ledger {
   #partition(partition: number): PartitionLedger {
     let ledger = this.#partitions.get(partition);
     if (ledger === undefined) {
-      ledger = { acknowledged: new Map(), readAt: new Map(), lastNumber: new Map(), nextOffset: 0 };
+      ledger = {
+        acknowledged: new Map(),
+        readAt: new Map(),
+        lastNumber: new Map(),
+        lastSent: new Map(),
+        nextOffset: 0,
+      };
       this.#partitions.set(partition, ledger);
     }
     return ledger;

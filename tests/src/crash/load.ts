@@ -1,23 +1,18 @@
-// Producers that never stop sending while brokers die under them, and the reading back. Each record is
-// `producer:number:filling`; numbers of one producer grow by one per partition.
+// Producers that never stop sending while brokers die under them. What they send is the records' business.
 
 import { type Millrace, MillraceError } from "millrace";
-import type { Ledger } from "./ledger.js";
+import type { RoundRecords, TopicPlace } from "./round-records.js";
 
-export interface LoadOptions {
-  readonly topic: string;
-  readonly partitions: number;
+export interface LoadOptions extends TopicPlace {
   readonly producers: number;
-  readonly recordBytes: number;
   /** Sends without an answer, per producer. */
   readonly outstandingMax: number;
 }
 
 export class Load {
   readonly #client: Millrace;
-  readonly #ledger: Ledger;
+  readonly #records: RoundRecords;
   readonly #options: LoadOptions;
-  readonly #filling: string;
   readonly #loops: Promise<void>[] = [];
   #isRunning = true;
   #isPaused = true;
@@ -26,11 +21,10 @@ export class Load {
   failures = 0;
   lastFailure = "";
 
-  constructor(client: Millrace, ledger: Ledger, options: LoadOptions) {
+  constructor(client: Millrace, records: RoundRecords, options: LoadOptions) {
     this.#client = client;
-    this.#ledger = ledger;
+    this.#records = records;
     this.#options = options;
-    this.#filling = "x".repeat(Math.max(0, options.recordBytes - 16));
   }
 
   start(): void {
@@ -58,27 +52,22 @@ export class Load {
 
   async #loop(name: string): Promise<void> {
     const producer = this.#client.producer({ lingerMs: 2, deliveryTimeoutMs: 60_000 });
-    const numbers = new Array<number>(this.#options.partitions).fill(0);
+    const { outstandingMax, partitions, topic } = this.#options;
     let mine = 0;
     let turn = 0;
     while (this.#isRunning) {
-      if (this.#isPaused || mine >= this.#options.outstandingMax) {
+      if (this.#isPaused || mine >= outstandingMax) {
         await pauseMs(1);
         continue;
       }
-      const partition = turn++ % this.#options.partitions;
-      const number = numbers[partition] ?? 0;
-      numbers[partition] = number + 1;
+      const partition = turn++ % partitions;
+      const { acknowledged, ...record } = this.#records.next(name, partition);
       mine++;
       this.#outstanding++;
       producer
-        .send({
-          topic: this.#options.topic,
-          partition,
-          value: `${name}:${number}:${this.#filling}`,
-        })
+        .send({ topic, partition, ...record })
         .then(
-          (sent) => this.#ledger.acknowledge(partition, sent.offset, name, number),
+          ({ offset }) => acknowledged(offset),
           (error: unknown) => this.#fail(error),
         )
         .finally(() => {
@@ -95,34 +84,6 @@ export class Load {
   #fail(error: unknown): void {
     this.failures++;
     this.lastFailure = error instanceof MillraceError ? error.message : String(error);
-  }
-}
-
-/** Reads every partition from where the ledger stands to its end as it is now. */
-export async function readBack(
-  client: Millrace,
-  ledger: Ledger,
-  options: LoadOptions,
-): Promise<void> {
-  const ends = await client.admin().listOffsets(options.topic, "latest");
-  for (const { partition, offset } of ends) {
-    const end = offset ?? 0;
-    const start = ledger.nextOffset(partition);
-    if (start >= end) {
-      continue;
-    }
-    const consumer = client.consumer({
-      partitions: [{ topic: options.topic, partition }],
-      from: { offset: start },
-    });
-    for await (const record of consumer) {
-      const [producer = "", number = ""] = (record.text() ?? "").split(":", 2);
-      ledger.read(partition, record.offset, producer, Number(number));
-      if (record.offset >= end - 1) {
-        break;
-      }
-    }
-    await consumer.close();
   }
 }
 

@@ -8,8 +8,18 @@ import { Millrace } from "millrace";
 import { type Loss, loseAtRandom, loseEverything } from "../power-cut/disk-image.js";
 import { cutPower, readTree, shimEnvironment } from "../power-cut/real-disk.js";
 import { BrokerProcess, type BrokerProcessOptions, runBroker } from "../process/broker-process.js";
-import { Ledger, type Verdict } from "./ledger.js";
-import { Load, type LoadOptions, pauseMs, readBack } from "./load.js";
+import {
+  healthOf,
+  hurriedScrubbing,
+  type JournalContent,
+  journalContent,
+  whenCleaned,
+} from "./broker-activity.js";
+import { KeyedRecords } from "./keyed-records.js";
+import type { Verdict } from "./ledger.js";
+import { Load, type LoadOptions, pauseMs } from "./load.js";
+import { PlainRecords } from "./plain-records.js";
+import type { RoundRecords } from "./round-records.js";
 
 export interface RoundsOptions {
   readonly rounds: number;
@@ -17,27 +27,44 @@ export interface RoundsOptions {
   /** Path of the shim library; undefined: only kill. */
   readonly shim?: string | undefined;
   readonly flush: "sync" | "os";
+  /** Over a compacted topic, while the log cleaner is at work. */
+  readonly isCompacted: boolean;
+  /** The commit journal is taken away before each start: a negative control. */
+  readonly dropsJournal: boolean;
   readonly onRound?: (round: RoundResult) => void;
 }
 
-export interface RoundResult {
-  readonly round: number;
-  readonly killedAfterMs: number;
+/** What the brokers that were killed had done besides. */
+export interface Activity {
+  /** Passes of the log cleaner that came to their end. */
+  readonly cleanings: number;
+  /** Bytes that the background verification had read. */
+  readonly scrubbedBytes: number;
+  /** What the commit journal held when they died. */
+  readonly journalCommits: number;
+  readonly journalRounds: number;
+}
+
+interface Cut {
   readonly lostBytes: number;
   readonly lostNames: number;
+}
+
+export interface RoundResult extends Activity, Cut {
+  readonly round: number;
+  readonly killedAfterMs: number;
   readonly verdict: Verdict;
 }
 
-export interface RoundsResult {
+export interface RoundsResult extends Activity, Cut {
   readonly rounds: number;
   readonly acknowledged: number;
   readonly read: number;
   readonly lost: number;
   readonly duplicated: number;
   readonly outOfOrder: number;
+  readonly invented: number;
   readonly killedWhileStarting: number;
-  readonly lostBytes: number;
-  readonly lostNames: number;
   readonly failedSends: number;
   readonly problems: readonly string[];
 }
@@ -48,7 +75,6 @@ const load: LoadOptions = {
   // More than may sync at once: most of it goes through the commit journal.
   partitions: 12,
   producers: 2,
-  recordBytes: 200,
   outstandingMax: 200,
 };
 
@@ -63,55 +89,62 @@ export function randomFrom(seed: number): () => number {
   };
 }
 
+/** Of a verdict, or of many. */
+export function violations(verdict: Omit<Verdict, "acknowledged" | "read" | "problems">): number {
+  return verdict.lost + verdict.duplicated + verdict.outOfOrder + verdict.invented;
+}
+
+const counters = [
+  "acknowledged",
+  "read",
+  "lost",
+  "duplicated",
+  "outOfOrder",
+  "invented",
+  "cleanings",
+  "scrubbedBytes",
+  "journalCommits",
+  "journalRounds",
+  "killedWhileStarting",
+  "lostBytes",
+  "lostNames",
+  "failedSends",
+] as const;
+
+type Counts = Record<(typeof counters)[number], number>;
+
 export async function runRounds(options: RoundsOptions): Promise<RoundsResult> {
   const random = randomFrom(options.seed);
-  const total = {
-    rounds: 0,
-    acknowledged: 0,
-    read: 0,
-    lost: 0,
-    duplicated: 0,
-    outOfOrder: 0,
-    killedWhileStarting: 0,
-    lostBytes: 0,
-    lostNames: 0,
-    failedSends: 0,
-    problems: [] as string[],
-  };
-  while (total.rounds < options.rounds) {
+  const total = Object.fromEntries(counters.map((name) => [name, 0])) as Counts;
+  const problems: string[] = [];
+  let rounds = 0;
+  while (rounds < options.rounds) {
     const directory = new RoundsInDirectory(options, random);
     try {
-      const rounds = Math.min(ROUNDS_PER_DIRECTORY, options.rounds - total.rounds);
-      const verdict = await directory.run(rounds, total.rounds);
-      total.rounds += rounds;
-      total.acknowledged += verdict.acknowledged;
-      total.read += verdict.read;
-      total.lost += verdict.lost;
-      total.duplicated += verdict.duplicated;
-      total.outOfOrder += verdict.outOfOrder;
-      total.problems.push(...verdict.problems);
+      const count = Math.min(ROUNDS_PER_DIRECTORY, options.rounds - rounds);
+      const verdict = await directory.run(count, rounds);
+      rounds += count;
+      problems.push(...verdict.problems);
+      for (const name of counters) {
+        total[name] +=
+          name in verdict ? verdict[name as keyof Counts & keyof Verdict] : directory.counts[name];
+      }
     } finally {
-      total.killedWhileStarting += directory.killedWhileStarting;
-      total.lostBytes += directory.lostBytes;
-      total.lostNames += directory.lostNames;
-      total.failedSends += directory.failedSends;
       await directory.cleanUp();
     }
   }
-  return total;
+  return { rounds, ...total, problems };
 }
 
 class RoundsInDirectory {
-  killedWhileStarting = 0;
-  lostBytes = 0;
-  lostNames = 0;
-  failedSends = 0;
+  /** What the verdict does not know. */
+  readonly counts = Object.fromEntries(counters.map((name) => [name, 0])) as Counts;
   readonly #options: RoundsOptions;
   readonly #random: () => number;
   readonly #scratch = mkdtempSync(join(tmpdir(), "millrace-crash-"));
   readonly #directory = join(this.#scratch, "data");
   readonly #journal = join(this.#scratch, "journal");
-  readonly #ledger = new Ledger();
+  readonly #records: RoundRecords;
   #before = new Map() as ReturnType<typeof readTree>;
   #broker: BrokerProcess | undefined;
   #client: Millrace | undefined;
@@ -120,6 +153,7 @@ class RoundsInDirectory {
   constructor(options: RoundsOptions, random: () => number) {
     this.#options = options;
     this.#random = random;
+    this.#records = options.isCompacted ? new KeyedRecords(random) : new PlainRecords();
   }
 
   async run(rounds: number, firstRound: number): Promise<Verdict> {
@@ -128,62 +162,89 @@ class RoundsInDirectory {
     this.#client = client;
     await client.admin().createTopic(load.topic, {
       partitions: load.partitions,
-      config: { flush: this.#options.flush, "segment.bytes": "1048576" },
+      config: { ...this.#records.topicConfig, flush: this.#options.flush },
     });
-    const running = new Load(client, this.#ledger, load);
+    const running = new Load(client, this.#records, load);
     running.start();
-    let verdict = this.#ledger.verdict();
+    let verdict: Verdict | undefined;
     for (let round = 0; round < rounds; round++) {
       running.resume();
-      const killedAfterMs = 30 + this.#random() * 500;
-      await pauseMs(killedAfterMs);
-      const cut = await this.#crash();
+      const killedAfterMs = await this.#loadForAWhile();
+      const { cleaner, scrub } = await healthOf(this.#port);
+      const result = await this.#crash();
+      const activity = { cleanings: cleaner.passes, scrubbedBytes: scrub.verifiedBytes, ...result };
+      this.#count(activity);
       await this.#start();
       await running.pause();
-      await readBack(client, this.#ledger, load);
-      verdict = this.#ledger.verdict();
-      this.#options.onRound?.({ round: firstRound + round, killedAfterMs, ...cut, verdict });
-      if (verdict.lost + verdict.duplicated + verdict.outOfOrder > 0) {
+      verdict = await this.#records.readBack(client, load);
+      this.#options.onRound?.({ round: firstRound + round, killedAfterMs, ...activity, verdict });
+      if (violations(verdict) > 0) {
         break;
       }
     }
-    this.failedSends = running.failures;
+    this.counts.failedSends = running.failures;
     await running.stop();
-    return verdict;
+    return verdict ?? (await this.#records.readBack(client, load));
+  }
+
+  /** @returns for how long */
+  async #loadForAWhile(): Promise<number> {
+    const begunMs = performance.now();
+    await pauseMs(30 + this.#random() * 500);
+    if (this.#records.isCompacted) {
+      await whenCleaned(this.#port);
+      // Not just behind the end of a cleaning, every time.
+      await pauseMs(this.#random() * 100);
+    }
+    return performance.now() - begunMs;
+  }
+
+  #count(counts: Partial<Counts>): void {
+    for (const name of counters) {
+      this.counts[name] += counts[name] ?? 0;
+    }
   }
 
   get #process(): BrokerProcessOptions {
+    const { shim } = this.#options;
+    const cutting =
+      shim === undefined
+        ? {}
+        : shimEnvironment({ library: shim, directory: this.#directory, journal: this.#journal });
+    const settings = Object.entries(this.#records.brokerConfig);
     return {
       dataDirectory: this.#directory,
       port: this.#port,
-      environment:
-        this.#options.shim === undefined
-          ? {}
-          : shimEnvironment({
-              library: this.#options.shim,
-              directory: this.#directory,
-              journal: this.#journal,
-            }),
+      arguments: settings.flatMap(([key, value]) => ["--set", `${key}=${value}`]),
+      environment: { ...hurriedScrubbing(), ...cutting },
     };
   }
 
   /** Starts the broker; now and then it is killed while it starts, first. */
   async #start(): Promise<void> {
     while (this.#port !== 0 && this.#random() < 0.15) {
-      this.killedWhileStarting++;
+      this.counts.killedWhileStarting++;
       await runBroker({ ...this.#process, startTimeoutMs: 100 + this.#random() * 400 });
-      this.#cut();
+      this.#count(this.#cut());
     }
     this.#broker = await BrokerProcess.start(this.#process);
     this.#port = this.#broker.port;
   }
 
-  async #crash(): Promise<{ lostBytes: number; lostNames: number }> {
+  async #crash(): Promise<Cut & Pick<Activity, "journalCommits" | "journalRounds">> {
     await this.#broker?.kill("SIGKILL");
-    return this.#cut();
+    const journal: JournalContent = await journalContent(this.#directory);
+    const cut = this.#cut();
+    if (this.#options.dropsJournal) {
+      for (const name of ["commit-journal-0", "commit-journal-1"]) {
+        rmSync(join(this.#directory, name), { force: true });
+      }
+      this.#before = readTree(this.#directory);
+    }
+    return { ...cut, journalCommits: journal.commits, journalRounds: journal.rounds };
   }
 
-  #cut(): { lostBytes: number; lostNames: number } {
+  #cut(): Cut {
     if (this.#options.shim === undefined) {
       return { lostBytes: 0, lostNames: 0 };
     }
@@ -195,8 +256,6 @@ class RoundsInDirectory {
       loss,
     });
     this.#before = readTree(this.#directory);
-    this.lostBytes += cut.lostBytes;
-    this.lostNames += cut.lostNames;
     return cut;
   }
 
