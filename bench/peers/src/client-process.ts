@@ -2,7 +2,6 @@
 // turned into the same answer.
 
 import { spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Client } from "./clients.js";
 import { kafkaClassPath, newestNode } from "./fetch.js";
@@ -177,12 +176,4 @@ export async function runJob(client: Client, job: Job): Promise<JobAnswer> {
   }
   const finished = await runProcess(commands[client.runtime], timeoutOf(job));
   return lastLine(finished.output);
-}
-
-/** The version of a library in the lock file. */
-export function libraryVersion(lockFile: string, name: string): string {
-  const lock = JSON.parse(readFileSync(lockFile, "utf8")) as {
-    packages: Record<string, { version?: string }>;
-  };
-  return lock.packages[`node_modules/${name}`]?.version ?? "unknown";
 }

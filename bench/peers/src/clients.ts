@@ -62,6 +62,8 @@ export interface Client {
   /** `node`: a driver of ours, in a Node.js process. `newest-node`: the same, under the newest Node.js. */
   readonly runtime: "node" | "newest-node" | "java" | "perf-tools";
   readonly caveat?: string;
+  /** The npm package of the client, where it is one of this folder's dependencies. */
+  readonly library?: string;
   /** Measured with 2, 4 and 8 partitions too. */
   readonly isFine?: boolean;
 }
@@ -99,6 +101,7 @@ export const clients: readonly Client[] = [
   },
   {
     name: "kafkajs",
+    library: "kafkajs",
     title: "Kafka, kafkajs",
     server: "kafka",
     codecs: ["none", "gzip"],
@@ -107,6 +110,7 @@ export const clients: readonly Client[] = [
   },
   {
     name: "platformatic",
+    library: "@platformatic/kafka",
     title: "Kafka, @platformatic/kafka",
     server: "kafka",
     codecs: ["none", "gzip", "lz4", "zstd"],
@@ -123,6 +127,7 @@ export const clients: readonly Client[] = [
   },
   {
     name: "nats",
+    library: "@nats-io/jetstream",
     title: "NATS JetStream",
     server: "nats",
     codecs: ["none"],
@@ -131,6 +136,7 @@ export const clients: readonly Client[] = [
   },
   {
     name: "redis",
+    library: "ioredis",
     title: "Redis Streams, ioredis",
     server: "redis",
     codecs: ["none"],
@@ -140,6 +146,7 @@ export const clients: readonly Client[] = [
   },
   {
     name: "rabbitmq",
+    library: "rabbitmq-stream-js-client",
     title: "RabbitMQ streams",
     server: "rabbitmq",
     codecs: ["none"],

@@ -2,7 +2,7 @@
 // ignores, and named with the command that installs it where it is not. Every step is bounded in time.
 
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Client } from "./clients.js";
 import { cacheDirectory, findProgram, here } from "./places.js";
@@ -218,8 +218,18 @@ export function prepare(client: Client, say: Say): void {
   }
 }
 
-/** What runs, for the report. */
+/** What runs, for the report: the server, and the client's library as installed. */
 export function versionOf(client: Client): string {
+  const server = serverVersion(client);
+  if (client.library === undefined) {
+    return server;
+  }
+  const manifest = join(here, "node_modules", client.library, "package.json");
+  const { version } = JSON.parse(readFileSync(manifest, "utf8")) as { version: string };
+  return `${server}; ${client.library} ${version}`;
+}
+
+function serverVersion(client: Client): string {
   const first = (command: readonly [string, ...string[]]): string => {
     const program = findProgram(command[0]) ?? command[0];
     return (
