@@ -27,6 +27,8 @@ export interface ProcessFigures {
   readonly peakResidentMegabytes: number;
   /** By `read` and `pread`, from files (page cache included) and sockets alike. */
   readonly readMegabytes: number;
+  /** What the kernel fetched from disks for it. */
+  readonly diskReadMegabytes: number;
 }
 
 /** User and system CPU seconds of a process so far. */
@@ -39,12 +41,15 @@ export function processFigures(pid: number): ProcessFigures {
   const status = readFileSync(`/proc/${pid}/status`, "utf8");
   const kilobytes = (name: string): number =>
     Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(status)?.[1] ?? 0);
-  const io = /^rchar: (\d+)/m.exec(readFileSync(`/proc/${pid}/io`, "utf8"));
+  const io = readFileSync(`/proc/${pid}/io`, "utf8");
+  const megabytesOf = (name: string): number =>
+    Number(new RegExp(`^${name}: (\\d+)`, "m").exec(io)?.[1] ?? 0) / MEGABYTE;
   return {
     cpuSeconds: cpuSeconds(pid),
     residentMegabytes: (kilobytes("VmRSS") * 1024) / MEGABYTE,
     peakResidentMegabytes: (kilobytes("VmHWM") * 1024) / MEGABYTE,
-    readMegabytes: Number(io?.[1] ?? 0) / MEGABYTE,
+    readMegabytes: megabytesOf("rchar"),
+    diskReadMegabytes: megabytesOf("read_bytes"),
   };
 }
 

@@ -1,18 +1,21 @@
-// node bench/dist/catch-up.js [--megabytes 2048] [--batch-kib 1000] [--iterate] [--json] [--directory D] [--cli PATH]
+// node bench/dist/catch-up.js [--megabytes 2048] [--batch-kib 1000] [--batches-only] [--json] [--directory D] [--cli PATH]
 //
 // Consumers that catch up: a real broker serves 1 KiB records from segments that are cold (their page cache is dropped
-// first), that are in the page cache, and from the tail in its memory. Beside each slice of the first two a raw read of
-// the same file, with requests of the same size, in turns: the disk of a virtual machine swings. CPU is user and system
-// seconds per GB (10^9 bytes) of either process. Linux.
+// first), that are in the page cache, and from the tail in its memory; the consumer goes through every record. The disk
+// of a virtual machine swings, so each segment is read three times: raw, with requests of the same size, by the
+// consumer, and raw again, each time as cold as the others. A ratio is that of the consumer's rate to the two raw
+// reads together; reported is the median over the segments. CPU is user and system seconds per GB (10^9 bytes) of
+// either process. A read counts as cold only when the kernel says that the disk was asked. Linux.
 
-import { type ChildProcess, execFileSync, fork } from "node:child_process";
-import { closeSync, fsyncSync, openSync, readdirSync, readSync } from "node:fs";
+import { type ChildProcess, fork } from "node:child_process";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { Millrace } from "millrace";
 import { BrokerProcess } from "./broker-process.js";
 import type { ReadOrder, ReadReport } from "./catch-up-reader.js";
+import { dropFromPageCache, type RawRead, readRaw } from "./raw-read.js";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -22,12 +25,16 @@ const SEGMENT_BYTES = 128 * MIB;
 const REQUEST_BYTES = MIB;
 const TAIL_BYTES = 32 * MIB;
 const TAIL_SLICES = 10;
+/** Read before anything is measured: both processes compile what they run often. */
+const WARM_UP_SEGMENTS = 4;
+/** What must come from the disk for a read to be called cold. */
+const COLD_SHARE = 0.95;
 
 const { values } = parseArgs({
   options: {
     megabytes: { type: "string", default: "2048" },
     "batch-kib": { type: "string", default: "1000" },
-    iterate: { type: "boolean", default: false },
+    "batches-only": { type: "boolean", default: false },
     json: { type: "boolean", default: false },
     directory: { type: "string" },
     cli: { type: "string" },
@@ -39,42 +46,17 @@ interface Slice {
   readonly megabytesPerSecond: number;
   readonly brokerCpu: number;
   readonly clientCpu: number;
-  readonly brokerReadShare: number;
+  /** What the broker fetched from the disk, over what was consumed. */
+  readonly diskShare: number;
   readonly clientMegabytes: number;
-  /** Over the raw read of the same file. */
-  readonly ratio: number | undefined;
+  /** Of the raw reads around it. */
+  readonly rawMegabytesPerSecond: number | undefined;
 }
 
 interface SealedSegment {
   readonly path: string;
   readonly baseOffset: number;
   readonly endOffset: number;
-}
-
-/** The page cache lets go of the file; what is not on the disk yet goes there first. */
-function dropFromPageCache(path: string): void {
-  const file = openSync(path, "r");
-  fsyncSync(file);
-  closeSync(file);
-  execFileSync("dd", [`if=${path}`, "iflag=nocache", "count=0", "status=none"]);
-}
-
-/** Megabytes per second. */
-function readRaw(path: string): number {
-  const file = openSync(path, "r");
-  const target = new Uint8Array(REQUEST_BYTES);
-  const startedAt = performance.now();
-  let position = 0;
-  for (;;) {
-    const count = readSync(file, target, 0, target.length, position);
-    if (count === 0) {
-      break;
-    }
-    position += count;
-  }
-  const seconds = (performance.now() - startedAt) / 1000;
-  closeSync(file);
-  return position / 1e6 / seconds;
 }
 
 async function produce(client: Millrace, topic: string, bytes: number): Promise<void> {
@@ -122,12 +104,13 @@ function ask(reader: ChildProcess, order: ReadOrder): Promise<ReadReport> {
 }
 
 /** Has the offsets from `from` up to `to` read by a new consumer. */
-async function consume(scene: Scene, from: number, to: number): Promise<Omit<Slice, "ratio">> {
+async function consume(scene: Scene, from: number, to: number): Promise<Slice> {
   const { broker, reader, topic } = scene;
+  const iterate = !values["batches-only"];
   const before = broker.figures();
-  const report = await ask(reader, { topic, from, to, iterate: values.iterate });
+  const report = await ask(reader, { topic, from, to, iterate });
   const after = broker.figures();
-  if (values.iterate && report.valueBytes < (to - from) * RECORD_BYTES) {
+  if (iterate && report.valueBytes < (to - from) * RECORD_BYTES) {
     throw new Error("records are missing");
   }
   const gigabytes = (report.records * RECORD_BYTES) / 1e9;
@@ -135,34 +118,53 @@ async function consume(scene: Scene, from: number, to: number): Promise<Omit<Sli
     megabytesPerSecond: (gigabytes * 1e3) / report.seconds,
     brokerCpu: (after.cpuSeconds - before.cpuSeconds) / gigabytes,
     clientCpu: report.cpuSeconds / gigabytes,
-    brokerReadShare: (after.readMegabytes - before.readMegabytes) / 1e3 / gigabytes,
+    diskShare: (after.diskReadMegabytes - before.diskReadMegabytes) / 1e3 / gigabytes,
     clientMegabytes: report.residentMegabytes,
+    rawMegabytesPerSecond: undefined,
   };
+}
+
+function checkCold(diskShare: number, who: string): void {
+  if (diskShare < COLD_SHARE) {
+    throw new Error(
+      `${who} found part of a cold segment in memory: ${diskShare.toFixed(2)} came from the disk`,
+    );
+  }
 }
 
 async function consumeBesideRaw(scene: Scene, isCold: boolean): Promise<Slice[]> {
   const segments = sealedSegments(join(scene.broker.dataDirectory, `${scene.topic}-0`));
   const slices: Slice[] = [];
-  if (isCold && segments[0] !== undefined) {
-    // Both processes compile what they run often; that is no part of reading.
-    await consume(scene, segments[0].baseOffset, segments[0].endOffset);
-  }
-  for (const [index, segment] of segments.entries()) {
-    const prepare = (): void => (isCold ? dropFromPageCache(segment.path) : undefined);
-    let raw = 0;
-    if (index % 2 === 1) {
-      prepare();
-      raw = readRaw(segment.path);
+  for (const { path, baseOffset, endOffset } of segments) {
+    const raw = (): RawRead => {
+      if (isCold) {
+        dropFromPageCache(path);
+      }
+      const read = readRaw(path, REQUEST_BYTES);
+      if (isCold) {
+        checkCold(read.diskMegabytes / read.megabytes, "the raw read");
+        dropFromPageCache(path);
+      }
+      return read;
+    };
+    const before = raw();
+    const slice = await consume(scene, baseOffset, endOffset);
+    if (isCold) {
+      checkCold(slice.diskShare, "the broker");
     }
-    prepare();
-    const slice = await consume(scene, segment.baseOffset, segment.endOffset);
-    if (index % 2 === 0) {
-      prepare();
-      raw = readRaw(segment.path);
-    }
-    slices.push({ ...slice, ratio: slice.megabytesPerSecond / raw });
+    const after = raw();
+    const rawMegabytesPerSecond =
+      (before.megabytes + after.megabytes) / (before.seconds + after.seconds);
+    slices.push({ ...slice, rawMegabytesPerSecond });
   }
   return slices;
+}
+
+async function warmUp(scene: Scene): Promise<void> {
+  const segments = sealedSegments(join(scene.broker.dataDirectory, `${scene.topic}-0`));
+  for (const { baseOffset, endOffset } of segments.slice(0, WARM_UP_SEGMENTS)) {
+    await consume(scene, baseOffset, endOffset);
+  }
 }
 
 async function consumeTail(scene: Scene): Promise<Slice[]> {
@@ -171,7 +173,7 @@ async function consumeTail(scene: Scene): Promise<Slice[]> {
   const from = Math.max(0, end - TAIL_BYTES / RECORD_BYTES);
   const slices: Slice[] = [];
   for (let slice = 0; slice < TAIL_SLICES; slice++) {
-    slices.push({ ...(await consume(scene, from, end)), ratio: undefined });
+    slices.push(await consume(scene, from, end));
   }
   return slices;
 }
@@ -183,28 +185,31 @@ function median(numbers: readonly number[]): number {
 interface Row {
   readonly from: string;
   readonly megabytesPerSecond: number;
+  readonly rawMegabytesPerSecond: number | undefined;
   readonly ratio: number | undefined;
   readonly ratioSpread: readonly [number, number] | undefined;
   readonly brokerCpuPerGigabyte: number;
   readonly clientCpuPerGigabyte: number;
-  /** Bytes the broker read, files and sockets, over bytes consumed. */
-  readonly brokerReadShare: number;
+  readonly diskShare: number;
   readonly brokerPeakMegabytes: number;
   readonly clientMegabytes: number;
 }
 
 function rowOf(from: string, slices: readonly Slice[], broker: BrokerProcess): Row {
-  const ratios = slices.flatMap(({ ratio }) => ratio ?? []);
+  const raws = slices.flatMap(({ rawMegabytesPerSecond }) => rawMegabytesPerSecond ?? []);
+  const ratios = raws.map((raw, index) => (slices[index]?.megabytesPerSecond ?? 0) / raw);
   const mean = (pick: (slice: Slice) => number): number =>
     slices.reduce((sum, slice) => sum + pick(slice), 0) / slices.length;
+  const hasRaw = raws.length > 0;
   return {
     from,
     megabytesPerSecond: median(slices.map((slice) => slice.megabytesPerSecond)),
-    ratio: ratios.length === 0 ? undefined : median(ratios),
-    ratioSpread: ratios.length === 0 ? undefined : [Math.min(...ratios), Math.max(...ratios)],
+    rawMegabytesPerSecond: hasRaw ? median(raws) : undefined,
+    ratio: hasRaw ? median(ratios) : undefined,
+    ratioSpread: hasRaw ? [Math.min(...ratios), Math.max(...ratios)] : undefined,
     brokerCpuPerGigabyte: mean((slice) => slice.brokerCpu),
     clientCpuPerGigabyte: mean((slice) => slice.clientCpu),
-    brokerReadShare: mean((slice) => slice.brokerReadShare),
+    diskShare: mean((slice) => slice.diskShare),
     brokerPeakMegabytes: broker.figures().peakResidentMegabytes,
     clientMegabytes: Math.max(...slices.map((slice) => slice.clientMegabytes)),
   };
@@ -212,7 +217,7 @@ function rowOf(from: string, slices: readonly Slice[], broker: BrokerProcess): R
 
 function print(rows: readonly Row[]): void {
   console.log(
-    "from         MB/s   of raw (spread)      broker CPU s/GB  client CPU s/GB  broker reads  broker peak MB  client MB",
+    "from         MB/s   raw MB/s   of raw (spread)  broker CPU s/GB  client CPU s/GB  from disk  broker peak MB  client MB",
   );
   for (const row of rows) {
     const spread = row.ratioSpread?.map((ratio) => ratio.toFixed(2)).join("-") ?? "";
@@ -220,10 +225,11 @@ function print(rows: readonly Row[]): void {
       [
         row.from.padEnd(10),
         row.megabytesPerSecond.toFixed(0).padStart(6),
+        (row.rawMegabytesPerSecond?.toFixed(0) ?? "-").padStart(10),
         `${row.ratio?.toFixed(2) ?? "-"} (${spread})`.padStart(17),
-        row.brokerCpuPerGigabyte.toFixed(2).padStart(20),
+        row.brokerCpuPerGigabyte.toFixed(2).padStart(16),
         row.clientCpuPerGigabyte.toFixed(2).padStart(16),
-        row.brokerReadShare.toFixed(2).padStart(13),
+        row.diskShare.toFixed(2).padStart(10),
         row.brokerPeakMegabytes.toFixed(0).padStart(15),
         row.clientMegabytes.toFixed(0).padStart(10),
       ].join(" "),
@@ -244,6 +250,7 @@ await client.admin().createTopic(scene.topic, {
   config: { "segment.bytes": String(SEGMENT_BYTES), flush: "os" },
 });
 await produce(client, scene.topic, Number(values.megabytes) * 1e6);
+await warmUp(scene);
 const rows = [
   rowOf("cold", await consumeBesideRaw(scene, true), broker),
   rowOf("page cache", await consumeBesideRaw(scene, false), broker),
