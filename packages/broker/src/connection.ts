@@ -157,7 +157,7 @@ export class ClientConnection implements ConnectionEvents, CallConnection {
     }
   }
 
-  inTurn<T>(work: () => Promise<T>): Promise<T> {
+  inTurn<T>(work: () => T | Promise<T>): T | Promise<T> {
     return this.output.inTurn(work);
   }
 

@@ -39,7 +39,7 @@ describe("the output gate", () => {
   it("runs work one after the other, and none while the output is full", () =>
     simulated(async ({ connection, gate }, simulation) => {
       const done: number[] = [];
-      const work = (index: number) =>
+      const work = async (index: number) =>
         gate.inTurn(async () => {
           done.push(index);
           gate.send(bytes(101));
@@ -101,6 +101,22 @@ describe("the output gate", () => {
       expect(events).toEqual([]);
     }));
 
+  it("runs work at once when nothing is in its way, and not while other work has its turn", () =>
+    simulated(async ({ gate }) => {
+      expect(gate.inTurn(() => "now")).toBe("now");
+      const done: string[] = [];
+      const slow = gate.inTurn(async () => {
+        await Promise.resolve();
+        done.push("slow");
+      });
+      const next = gate.inTurn(() => done.push("next"));
+      expect(next).toBeInstanceOf(Promise);
+      await slow;
+      await next;
+      expect(done).toEqual(["slow", "next"]);
+      expect(gate.inTurn(() => "now again")).toBe("now again");
+    }));
+
   it("gives the error of a turn to its caller and goes on", () =>
     simulated(async ({ gate }) => {
       const failed = gate.inTurn(() => Promise.reject(new Error("no")));
@@ -140,7 +156,7 @@ describe("the output gate", () => {
       const quick = gateOver(simulation, budget, 10_000_000);
       slow.gate.send(bytes(200_000));
       const ran: string[] = [];
-      const done = [slow, quick].map(({ gate }, index) =>
+      const done = [slow, quick].map(async ({ gate }, index) =>
         gate.inTurn(async () => {
           await Promise.resolve();
           ran.push(index === 0 ? "slow" : "quick");

@@ -32,6 +32,9 @@ export interface Durability {
   readonly fsynced: boolean;
 }
 
+const onDisk: Durability = { replicas: 1, fsynced: true };
+const written: Durability = { replicas: 1, fsynced: false };
+
 export interface AppendRequest {
   /** Exactly one batch. The partition owns the bytes from now on. */
   readonly batch: Uint8Array;
@@ -204,14 +207,15 @@ export class Partition {
    * Resolves when everything up to `lastOffset` is on every in-sync replica, as durably as the topic asks.
    * @throws MillraceError when it never will be.
    */
-  async whenDurable(lastOffset: number): Promise<Durability> {
-    try {
-      return { replicas: 1, fsynced: await this.log.whenFlushed(lastOffset) };
-    } catch (error) {
-      throw this.wasRemoved
-        ? new MillraceError("UNKNOWN_TOPIC_ID", "the topic was deleted")
-        : error;
-    }
+  whenDurable(lastOffset: number): Promise<Durability> {
+    return this.log.whenFlushed(lastOffset).then(
+      (fsynced) => (fsynced ? onDisk : written),
+      (error: unknown) => {
+        throw this.wasRemoved
+          ? new MillraceError("UNKNOWN_TOPIC_ID", "the topic was deleted")
+          : error;
+      },
+    );
   }
 
   /** Why nothing can be read from here, or undefined. The log end itself is readable: it is empty so far. */

@@ -31,7 +31,7 @@ export class RequestBudget {
 
   release(bytes: number): void {
     this.heldBytes -= bytes;
-    if (this.isTight) {
+    if (this.waiting.size === 0 || this.isTight) {
       return;
     }
     const callbacks = [...this.waiting];

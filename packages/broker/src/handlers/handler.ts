@@ -51,10 +51,10 @@ export interface CallConnection {
   /** Called by `hello`: from now on other requests and larger frames are taken. */
   introduce(client: { clientId: string | null; software: string }): void;
   /**
-   * Runs work that makes a large answer: one at a time, and only while the client takes what it was sent.
-   * The work runs too when the connection closed meanwhile.
+   * Runs work that makes a large answer: one at a time, and only while the client takes what it was sent; at once if
+   * nothing is in its way. The work runs too when the connection closed meanwhile.
    */
-  inTurn<T>(work: () => Promise<T>): Promise<T>;
+  inTurn<T>(work: () => T | Promise<T>): T | Promise<T>;
   /** Calls back when it closes. Returns the way out. */
   whenClosed(callback: () => void): () => void;
 }

@@ -10,7 +10,14 @@ import {
   wanted,
 } from "../testing/simulated-broker.js";
 
-const code = { corrupt: 2, tooLarge: 10, invalidRecord: 87, unknownId: 100, unknownPartition: 3 };
+const code = {
+  corrupt: 2,
+  tooLarge: 10,
+  invalidRecord: 87,
+  unknownId: 100,
+  unknownPartition: 3,
+  timedOut: 7,
+};
 
 describe("produce", () => {
   it("answers with offsets once the batch is fsynced", () =>
@@ -183,6 +190,38 @@ describe("produce", () => {
         expect(answer.error).toBe("INVALID_REQUEST");
       }
       expect((await produce(client, topicId, batch)).baseOffset).toBe(0);
+    }));
+
+  it("answers when the time is over with what is known by then, and goes on", () =>
+    World.run(async ({ world, client }) => {
+      const topicId = await createTopic(client, "t");
+      world.simulation.node("broker").disk.stallNext(3_000);
+      const batch = batchOf(world.clientRuntime, ["a"]);
+      const { body } = await client.request(
+        "produce",
+        {
+          acks: -1,
+          timeoutMs: 500,
+          partitions: [
+            { topicId, partition: 0, recordsLength: batch.length },
+            { topicId, partition: 9, recordsLength: batch.length },
+          ],
+        },
+        new Uint8Array([...batch, ...batch]),
+      );
+      expect(body.partitions.map((entry) => entry.errorCode)).toEqual([
+        code.timedOut,
+        code.unknownPartition,
+      ]);
+      const later = await produce(client, topicId, batchOf(world.clientRuntime, ["b"]));
+      expect(later).toMatchObject({ errorCode: 0, baseOffset: 1 });
+    }));
+
+  it("answers a request for no partitions at once", () =>
+    World.run(async ({ client }) => {
+      const request = { acks: -1, timeoutMs: 60_000, partitions: [] };
+      const { body } = await client.request("produce", request);
+      expect(body.partitions).toEqual([]);
     }));
 
   it("refuses acks other than 0, 1 and -1", () =>

@@ -10,7 +10,6 @@ import {
 } from "@millrace/protocol";
 import type { AppendOutcome } from "@millrace/storage";
 import type { Acks, Durability, Partition } from "../partition.js";
-import { within } from "../within.js";
 import {
   type Answer,
   type BrokerServices,
@@ -62,30 +61,35 @@ function answerFor(
   started: readonly (Pending | Produced)[],
   { request, call }: { readonly request: RequestOf<"produce">; readonly call: Call },
 ): Answer<"produce"> | Promise<Answer<"produce">> {
-  const pending = started.filter((entry): entry is Pending => "durable" in entry);
-  const all = Promise.allSettled(pending.map((entry) => entry.durable));
-  call.holdUntil(all);
   if (request.acks === 0) {
+    call.holdUntil(allSettled(started));
     return {
       body: {
         partitions: started.map((entry) => ("durable" in entry ? promisedNothing(entry) : entry)),
       },
     };
   }
-  return answerWhenDurable(broker, started, request.timeoutMs);
+  return started.every(isProduced)
+    ? { body: { partitions: started } }
+    : answerWhenDurable(broker, started, { timeoutMs: request.timeoutMs, call });
+}
+
+const isProduced = (entry: Pending | Produced): entry is Produced => !("durable" in entry);
+
+function allSettled(started: readonly (Pending | Produced)[]): Promise<unknown> {
+  return Promise.allSettled(
+    started.flatMap((entry) => ("durable" in entry ? [entry.durable] : [])),
+  );
 }
 
 /** The byte string must be what the list says, and each partition stands in it once. */
 function checkLengths(request: RequestOf<"produce">, records: Uint8Array): void {
   let total = 0;
-  const seen = new Set<string>();
-  for (const { topicId, partition, recordsLength } of request.partitions) {
+  for (const { recordsLength } of request.partitions) {
     total += recordsLength;
-    const key = `${topicId}:${partition}`;
-    if (seen.has(key)) {
-      throw new MillraceError("INVALID_REQUEST", "a partition stands twice in the request");
-    }
-    seen.add(key);
+  }
+  if (request.partitions.length > 1 && hasRepeats(request.partitions)) {
+    throw new MillraceError("INVALID_REQUEST", "a partition stands twice in the request");
   }
   if (total !== records.length) {
     throw new MillraceError(
@@ -93,6 +97,11 @@ function checkLengths(request: RequestOf<"produce">, records: Uint8Array): void 
       `the partitions claim ${total} bytes of records, ${records.length} came`,
     );
   }
+}
+
+function hasRepeats(targets: readonly Target[]): boolean {
+  const keys = new Set(targets.map(({ topicId, partition }) => `${topicId}:${partition}`));
+  return keys.size < targets.length;
 }
 
 function appendAll(
@@ -144,25 +153,59 @@ function appended(
   };
 }
 
-async function answerWhenDurable(
+/** One wait for the whole request: until all of it is as durable as asked, or failed, or the time is over. */
+function answerWhenDurable(
   broker: BrokerServices,
   started: readonly (Pending | Produced)[],
-  timeoutMs: number,
-): Promise<{ body: ResponseOf<"produce"> }> {
-  const partitions = await Promise.all(
-    started.map(async (entry) => {
-      if (!("durable" in entry)) {
-        return entry;
+  { timeoutMs, call }: { readonly timeoutMs: number; readonly call: Call },
+): Promise<Answer<"produce">> {
+  return new Promise((resolve) => {
+    const partitions: (Produced | undefined)[] = [];
+    let left = started.length;
+    const answer = (): void =>
+      resolve({
+        body: {
+          partitions: started.map(
+            (entry, index) => partitions[index] ?? timedOut(entry as Pending, timeoutMs),
+          ),
+        },
+      });
+    const timer = broker.runtime.clock.setTimer(timeoutMs, () => {
+      call.holdUntil(allSettled(started));
+      answer();
+    });
+    const settle = (index: number, produced: Produced): void => {
+      partitions[index] = produced;
+      left -= 1;
+      if (left === 0) {
+        timer.cancel();
+        answer();
       }
-      try {
-        return acknowledged(entry, await within(broker.runtime.clock, timeoutMs, entry.durable));
-      } catch (error) {
-        const { error: name, message } = wireErrorOf(error);
-        return refuse(entry.target, name, message);
+    };
+    for (const [index, entry] of started.entries()) {
+      if ("durable" in entry) {
+        entry.durable.then(
+          (durability) => settle(index, acknowledged(entry, durability)),
+          (error: unknown) => settle(index, failed(entry, error)),
+        );
+      } else {
+        settle(index, entry);
       }
-    }),
+    }
+  });
+}
+
+function failed({ target }: Pending, error: unknown): Produced {
+  const { error: name, message } = wireErrorOf(error);
+  return refuse(target, name, message);
+}
+
+function timedOut({ target }: Pending, timeoutMs: number): Produced {
+  return refuse(
+    target,
+    "REQUEST_TIMED_OUT",
+    `not done within ${timeoutMs} ms; it goes on and may still take effect`,
   );
-  return { body: { partitions } };
 }
 
 function acknowledged(entry: Pending, durability: Durability): Produced {
