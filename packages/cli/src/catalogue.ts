@@ -80,12 +80,12 @@ export const catalogue: readonly CatalogueEntry[] = [
   },
   {
     path: ["log", "dump"],
-    summary: "show what is in a segment (.log) or index (.index, .timeindex) file",
+    summary: "show what is in a segment, index, snapshot or commit journal file",
     load: async () => (await import("./commands/log-dump.js")).logDumpCommand,
   },
   {
     path: ["log", "verify"],
-    summary: "check every batch and index of a data directory; exit code 1 when damaged",
+    summary: "check every batch, index and snapshot of a data directory; exit code 1 when damaged",
     load: async () => (await import("./commands/log-verify.js")).logVerifyCommand,
   },
   {

@@ -8,9 +8,9 @@ import {
   RECORD_BATCH_HEADER_BYTES,
   readBatchHeader,
 } from "@millrace/protocol";
-import type { Compute, FileHandle } from "@millrace/runtime";
+import type { Compute } from "@millrace/runtime";
 import type { BatchSequence } from "./core/batch-sequence.js";
-import { CHUNK_BYTES } from "./files.js";
+import { CHUNK_BYTES, type ReadableFile } from "./files.js";
 
 export interface ScannedBatch {
   readonly header: BatchHeader;
@@ -22,7 +22,7 @@ export interface ScannedBatch {
 }
 
 export interface ScanOptions {
-  readonly file: FileHandle;
+  readonly file: ReadableFile;
   readonly from: number;
   readonly to: number;
   /** Checks offsets and epochs from batch to batch. */
@@ -100,10 +100,10 @@ function tryReadHeader(bytes: Uint8Array, at: number): BatchHeader | string {
 class ReadWindow {
   bytes = new Uint8Array(0);
   #start = 0;
-  readonly #file: FileHandle;
+  readonly #file: ReadableFile;
   readonly #end: number;
 
-  constructor(file: FileHandle, end: number) {
+  constructor(file: ReadableFile, end: number) {
     this.#file = file;
     this.#end = end;
   }

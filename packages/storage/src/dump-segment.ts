@@ -10,6 +10,10 @@ import {
   readBatchHeader,
 } from "@millrace/protocol";
 import type { Compute, FileHandle, FileSystem } from "@millrace/runtime";
+import {
+  decodeKafkaProducerSnapshot,
+  type KafkaProducerEntry,
+} from "./core/kafka-producer-snapshot.js";
 import { OffsetIndex } from "./core/offset-index.js";
 import { decodeProducerSnapshot, type ProducerSnapshot } from "./core/producer-snapshot.js";
 import { parseSegmentFileName } from "./core/segment-name.js";
@@ -86,6 +90,15 @@ export async function dumpTimeIndex(
 ): Promise<{ timestamp: number; offset: number }[]> {
   const index = new TimeIndex(baseOffsetOf(path), await fileSystem.readFile(path));
   return Array.from({ length: index.entryCount }, (_, entry) => index.at(entry));
+}
+
+/** What Kafka's `.snapshot` file holds; undefined when it is damaged. */
+export async function dumpKafkaProducerSnapshot(
+  fileSystem: FileSystem,
+  path: string,
+  compute: Pick<Compute, "crc32c">,
+): Promise<readonly KafkaProducerEntry[] | undefined> {
+  return decodeKafkaProducerSnapshot(await fileSystem.readFile(path), compute);
 }
 
 /** What a `.producer-state` file holds; undefined when it is damaged. */

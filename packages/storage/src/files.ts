@@ -36,9 +36,12 @@ export function assertWhole(file: FileHandle, expected: number, written: number)
   }
 }
 
+/** What a look into a file needs. */
+export type ReadableFile = Pick<FileHandle, "read">;
+
 /** Reads exactly `length` bytes; undefined when the file ends before. */
 export async function readFully(
-  file: FileHandle,
+  file: ReadableFile,
   position: number,
   length: number,
 ): Promise<Uint8Array | undefined> {

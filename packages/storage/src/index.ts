@@ -2,6 +2,8 @@
  * Crash-safe segmented logs in Kafka's on-disk format, with group commit.
  * @packageDocumentation
  */
+
+export type { KafkaProducerEntry } from "./core/kafka-producer-snapshot.js";
 export type { EpochEnd } from "./core/leader-epochs.js";
 export type { ProducerSnapshot } from "./core/producer-snapshot.js";
 export {
@@ -25,12 +27,14 @@ export {
   type DumpedItem,
   type DumpedRest,
   type DumpOptions,
+  dumpKafkaProducerSnapshot,
   dumpOffsetIndex,
   dumpProducerSnapshot,
   dumpSegment,
   dumpTimeIndex,
 } from "./dump-segment.js";
 export { flushPolicyText } from "./flush-policy.js";
+export { type JournaledTail, JournalOverlay, type SizedFile } from "./journal-overlay.js";
 export { Log } from "./log.js";
 export {
   type CleanerTotals,
@@ -94,3 +98,4 @@ export {
   type VerifySummary,
   verifyDirectory,
 } from "./verify-directory.js";
+export { type SnapshotProblem, verifySnapshots } from "./verify-snapshots.js";

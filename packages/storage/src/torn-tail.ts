@@ -7,12 +7,12 @@ import {
   isMillraceError,
   readBatchHeader,
 } from "@millrace/protocol";
-import type { Compute, FileHandle } from "@millrace/runtime";
+import type { Compute } from "@millrace/runtime";
 import { scanBatches } from "./batch-scanner.js";
 import { BatchSequence } from "./core/batch-sequence.js";
 import type { LeaderEpochs } from "./core/leader-epochs.js";
 import { isSingleBitError } from "./core/single-bit-error.js";
-import { CHUNK_BYTES, readFully } from "./files.js";
+import { CHUNK_BYTES, type ReadableFile, readFully } from "./files.js";
 
 /** The unit in which disks write. */
 const SECTOR_BYTES = 512;
@@ -26,7 +26,7 @@ const OFFSET_BYTES = 8;
 const OFFSET_AND_SIZE_BYTES = 12;
 
 export interface BadBatch {
-  readonly file: FileHandle;
+  readonly file: ReadableFile;
   readonly compute: Pick<Compute, "crc32c">;
   /** Where it begins, and where the file ends. */
   readonly position: number;
@@ -178,7 +178,7 @@ async function batchAt(bad: BadBatch, position: number): Promise<FoundBatch | un
     : undefined;
 }
 
-async function headerAt(file: FileHandle, position: number): Promise<BatchHeader | undefined> {
+async function headerAt(file: ReadableFile, position: number): Promise<BatchHeader | undefined> {
   const bytes = await readFully(file, position, HEADER_BYTES);
   return bytes === undefined ? undefined : tryReadHeader(bytes);
 }

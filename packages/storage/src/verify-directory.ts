@@ -1,6 +1,6 @@
 // Checks a data directory, or one partition's, without writing anything and without a lock: every batch's CRC, offsets,
-// epochs against the checkpoint, indexes against the log. For `millrace log verify`. On a running broker's directory the
-// last batches may look torn: they are being written.
+// epochs against the checkpoint, indexes against the log, snapshots. What the commit journal holds after a crash counts as
+// written. On a running broker's directory the last batches may look torn: they are being written.
 
 import type { Compute, FileSystem } from "@millrace/runtime";
 import { scanBatches } from "./batch-scanner.js";
@@ -24,8 +24,10 @@ import {
   type OffsetCheckpoint,
 } from "./core/text-checkpoints.js";
 import { readTextIfPresent } from "./files.js";
+import { JournalOverlay } from "./journal-overlay.js";
 import { readIndexState, SegmentIndexes } from "./segment-indexes.js";
 import { runsBehindBadBatch } from "./torn-tail.js";
+import { verifySnapshots } from "./verify-snapshots.js";
 
 export interface VerifyOptions {
   readonly compute: Compute;
@@ -75,10 +77,36 @@ export async function* verifyDirectory(
         .filter((entry) => entry.kind === "directory" && parsePartitionDirectory(entry.name))
         .map((entry) => entry.name)
         .sort();
+  const overlay = await JournalOverlay.open({ fileSystem, compute: options.compute }, root);
+  try {
+    for (const { path: file, position } of overlay.damages) {
+      totals.findings++;
+      const problem = "a frame of the commit journal is damaged";
+      yield { kind: "finding", finding: { severity: "damage", path: file, position, problem } };
+    }
+    yield* verifyLogs({ fileSystem, root, names, overlay, compute: options.compute }, totals);
+  } finally {
+    await overlay.close();
+  }
+  yield { kind: "summary", summary: totals };
+}
+
+async function* verifyLogs(
+  place: {
+    readonly fileSystem: FileSystem;
+    readonly compute: Compute;
+    /** The data directory. */
+    readonly root: string;
+    readonly names: readonly string[];
+    readonly overlay: JournalOverlay;
+  },
+  totals: { -readonly [Name in keyof VerifySummary]: VerifySummary[Name] },
+): AsyncGenerator<VerifyItem, void, undefined> {
+  const { fileSystem, root } = place;
   const recoveryPoints = await readOffsets(fileSystem, `${root}/${RECOVERY_POINT_FILE}`);
   const logStartOffsets = await readOffsets(fileSystem, `${root}/${LOG_START_OFFSET_FILE}`);
-  for (const partition of names) {
-    const log = new LogVerifier(fileSystem, `${root}/${partition}`, options.compute);
+  for (const partition of place.names) {
+    const log = new LogVerifier({ ...place, name: partition });
     for (const finding of await log.verify({
       recoveryPoint: recoveryPoints?.get(partition) ?? 0,
       logStartOffset: logStartOffsets?.get(partition) ?? 0,
@@ -92,7 +120,6 @@ export async function* verifyDirectory(
     totals.records += log.records;
     totals.bytes += log.bytes;
   }
-  yield { kind: "summary", summary: totals };
 }
 
 /** Undefined when the file is missing or damaged. */
@@ -110,14 +137,24 @@ class LogVerifier {
   records = 0;
   bytes = 0;
   readonly #fileSystem: FileSystem;
+  readonly #name: string;
   readonly #directory: string;
   readonly #compute: Compute;
+  readonly #overlay: JournalOverlay;
   readonly #findings: Finding[] = [];
 
-  constructor(fileSystem: FileSystem, directory: string, compute: Compute) {
-    this.#fileSystem = fileSystem;
-    this.#directory = directory;
-    this.#compute = compute;
+  constructor(options: {
+    readonly fileSystem: FileSystem;
+    readonly compute: Compute;
+    readonly root: string;
+    readonly name: string;
+    readonly overlay: JournalOverlay;
+  }) {
+    this.#fileSystem = options.fileSystem;
+    this.#name = options.name;
+    this.#directory = `${options.root}/${options.name}`;
+    this.#compute = options.compute;
+    this.#overlay = options.overlay;
   }
 
   async verify(marks: {
@@ -140,6 +177,8 @@ class LogVerifier {
       return [];
     }
     const epochs = await this.#verifyMetadata();
+    await this.#verifySnapshots();
+    this.#tellOfJournal();
     const bases = names
       .map(({ name }) => parseSegmentFileName(name))
       .filter((parsed) => parsed?.suffix === LOG_SUFFIX)
@@ -175,6 +214,30 @@ class LogVerifier {
     return entries === undefined ? undefined : new LeaderEpochs(entries);
   }
 
+  async #verifySnapshots(): Promise<void> {
+    const runtime = { fileSystem: this.#fileSystem, compute: this.#compute };
+    for (const { file, ...rest } of await verifySnapshots(runtime, this.#directory)) {
+      this.#add({ ...rest, path: `${this.#directory}/${file}`, position: undefined });
+    }
+  }
+
+  #tellOfJournal(): void {
+    const tail = this.#overlay.tail(this.#name);
+    if (tail === undefined) {
+      return;
+    }
+    const { baseOffset, gap, position, sizeBytes } = tail;
+    const path = `${this.#directory}/${segmentFileName(baseOffset, LOG_SUFFIX)}`;
+    if (sizeBytes > 0) {
+      const problem = `${sizeBytes} bytes from here on are in the commit journal; the next start writes them`;
+      this.#add({ severity: "hint", path, position, problem });
+    }
+    if (gap !== undefined) {
+      const problem = `bytes up to ${gap.to} are neither here nor in the commit journal`;
+      this.#add({ severity: "damage", path, position: gap.from, problem });
+    }
+  }
+
   async #verifySegment(options: {
     readonly base: number;
     readonly next: number | undefined;
@@ -183,7 +246,8 @@ class LogVerifier {
   }): Promise<void> {
     const { base, next } = options;
     const path = `${this.#directory}/${segmentFileName(base, LOG_SUFFIX)}`;
-    const file = await this.#fileSystem.open(path, "read");
+    const opened = await this.#fileSystem.open(path, "read");
+    const file = this.#overlay.view(this.#name, base, opened);
     try {
       const size = await file.size();
       const sequence = new BatchSequence(base, options.epochs);
@@ -223,7 +287,7 @@ class LogVerifier {
       }
       await this.#verifyIndexes(base, isSealed ? size : undefined);
     } finally {
-      await file.close();
+      await opened.close();
     }
   }
 

@@ -7,7 +7,7 @@ import { createNodeRuntime } from "@millrace/runtime/node";
 import { Command } from "commander";
 import type { CommandContext } from "../context.js";
 import { type Check, Examination, Unhealthy, type Verdict } from "../doctor/check.js";
-import { type BrokerHealth, judgeAnswer } from "../doctor/http-verdict.js";
+import { type BrokerHealth, judgeAnswer, type Upkeep } from "../doctor/http-verdict.js";
 import {
   type Address,
   askHealth,
@@ -25,7 +25,7 @@ import {
 } from "../doctor/protocol-steps.js";
 import { type ExitCode, exitCodes } from "../exit-codes.js";
 import { jsonText } from "../format/json.js";
-import { counted, formatMs } from "../format/numbers.js";
+import { counted, formatBytes, formatMs } from "../format/numbers.js";
 import { escapeControls, wrapWords } from "../format/text.js";
 import {
   addClientOptions,
@@ -101,10 +101,25 @@ function clockWarning(health: BrokerHealth): { message: string; warning?: string
 }
 
 function describeHealth(health: BrokerHealth): string | undefined {
-  const { quarantined } = health;
-  return quarantined.length === 0
-    ? undefined
-    : `Partitions are quarantined: ${quarantined.join(", ")}. Run \`millrace log verify\`, then \`millrace log repair\` on the broker's machine.`;
+  const { quarantined, uncleanable } = health;
+  const words: string[] = [];
+  if (quarantined.length > 0) {
+    words.push(
+      `Partitions are quarantined: ${quarantined.join(", ")}. Run \`millrace log verify\`, then \`millrace log repair\` on the broker's machine.`,
+    );
+  }
+  if (uncleanable.length > 0) {
+    words.push(
+      `The log cleaner leaves partitions alone: ${uncleanable.join(", ")}. They grow; the broker's output says why.`,
+    );
+  }
+  return words.length === 0 ? undefined : words.join(" ");
+}
+
+/** What the broker did for its logs in the background, since it started. */
+function describeUpkeep({ cleanings, damages, scrubbedBytes }: Upkeep): string {
+  const found = damages === 0 ? "no damage found" : `${counted(damages, "damaged place")} found`;
+  return `${counted(cleanings, "cleaning")} of compacted logs, ${formatBytes(scrubbedBytes)} verified in the background: ${found}`;
 }
 
 /** The steps below the protocol, for one address. */
@@ -140,6 +155,10 @@ async function examineNetwork(
     const warning = describeHealth(found);
     return { found, message, ...(warning === undefined ? {} : { warning }) };
   });
+  const upkeep = health?.upkeep;
+  if (upkeep !== undefined) {
+    examination.add({ step: "upkeep", verdict: "ok", message: describeUpkeep(upkeep) });
+  }
   if (health !== undefined) {
     await examination.step("clock", async () => ({ found: true, ...clockWarning(health) }));
   }

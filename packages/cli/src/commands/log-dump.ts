@@ -1,11 +1,12 @@
-// `millrace log dump FILE`: what is in a segment or index file, batch by batch, and record by record if asked.
-// Works without a broker, on files of Apache Kafka as well.
+// `millrace log dump FILE`: what is in a segment or index file, batch by batch, and record by record if asked; in a
+// snapshot, or in a file of the commit journal. Works without a broker, on files of Apache Kafka as well.
 
-import { open, readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { basename } from "node:path";
 import { readBatch } from "@millrace/protocol";
 import type { Compute } from "@millrace/runtime";
 import { createNodeRuntime } from "@millrace/runtime/node";
+import { isCommitJournalFile } from "@millrace/storage";
 import { Argument, Command } from "commander";
 import { CliError } from "../cli-error.js";
 import type { CommandContext } from "../context.js";
@@ -20,6 +21,7 @@ import {
 } from "../format/batch.js";
 import { jsonLine } from "../format/json.js";
 import { jsonRecord } from "../format/record-template.js";
+import { dumpJournal, dumpKafkaProducers, dumpProducers } from "../log/dump-state.js";
 import { baseOffsetOfFile, readOffsetIndex, readTimeIndex } from "../log/index-file.js";
 import { type ScannedBatch, scanSegment } from "../log/segment-scan.js";
 import { addExamples, addJsonOption, type OutputOptions } from "../options.js";
@@ -55,8 +57,8 @@ async function dumpSegment(
   options: DumpOptions,
 ): Promise<void> {
   const { terminal, signal } = context;
-  const { compute } = createNodeRuntime();
-  const file = await open(path, "r");
+  const { compute, fileSystem } = createNodeRuntime();
+  const file = await fileSystem.open(path, "read");
   let left = options.max ?? Number.POSITIVE_INFINITY;
   if (!options.json) {
     terminal.out(terminal.colors.bold(batchColumnsTitle));
@@ -133,28 +135,41 @@ async function dumpIndex(
 }
 
 async function dump(context: CommandContext, path: string, options: DumpOptions): Promise<void> {
+  // A missing file is told in the system's words, whatever its name.
+  await stat(path);
   if (/\.(?:index|timeindex)$/.test(path)) {
     return dumpIndex(context, path, options);
   }
-  if (path.endsWith(".log")) {
+  // A state machine's snapshot is a row of batches, like a segment.
+  if (/\.(?:log|checkpoint)$/.test(path)) {
     return dumpSegment(context, path, options);
+  }
+  if (path.endsWith(".snapshot")) {
+    return dumpKafkaProducers(context, path, options);
+  }
+  if (path.endsWith(".producer-state")) {
+    return dumpProducers(context, path, options);
+  }
+  if (isCommitJournalFile(basename(path))) {
+    return dumpJournal(context, path, options);
   }
   throw new CliError(`${path} is not a log file.`, {
     exitCode: exitCodes.USAGE,
-    hint: "Name a .log, .index or .timeindex file: ./millrace-data/orders-0/00000000000000000000.log",
+    hint: "Name a .log, .index, .timeindex, .checkpoint, .snapshot, .producer-state or commit-journal file: ./millrace-data/orders-0/00000000000000000000.log",
   });
 }
 
 export function logDumpCommand(context: CommandContext): Command {
   const command = new Command("dump")
-    .description("show what is in a segment (.log) or index (.index, .timeindex) file")
+    .description("show what is in a segment, index, snapshot or commit journal file")
     .addArgument(new Argument("<file>", "the file"))
     .option("--records", "show every record, not only the batches")
-    .option("--max <n>", "stop after so many batches or entries", parsePositiveCount)
+    .option("--max <n>", "stop after so many batches, entries or commits", parsePositiveCount)
     .action((path: string, options: DumpOptions) => dump(context, path, options));
   addJsonOption(command, context, "one JSON object per line");
   return addExamples(command, [
     "millrace log dump ./millrace-data/orders-0/00000000000000000000.log --records",
     "millrace log dump ./millrace-data/orders-0/00000000000000000000.timeindex",
+    "millrace log dump ./millrace-data/commit-journal-0 --json",
   ]);
 }

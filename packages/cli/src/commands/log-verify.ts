@@ -1,8 +1,9 @@
 // `millrace log verify DIR`: every batch and index below a data directory, read and checked; a table of
 // findings; exit code 1 when something is damaged.
 
-import { resolve } from "node:path";
+import { dirname, relative, resolve } from "node:path";
 import { createNodeRuntime } from "@millrace/runtime/node";
+import { JournalOverlay } from "@millrace/storage";
 import { Argument, Command } from "commander";
 import { CliError } from "../cli-error.js";
 import type { CommandContext } from "../context.js";
@@ -44,7 +45,14 @@ async function verifyAll(
   const total = directories.reduce((sum, directory) => sum + directory.sizeBytes, 0);
   const { terminal, signal } = context;
   const progress = new Progress({ terminal, label: "verifying", total, format: formatBytes });
-  const { compute } = createNodeRuntime();
+  const { compute, fileSystem } = createNodeRuntime();
+  const dataDirectory = directories[0]?.path === root ? dirname(root) : root;
+  const journal = await JournalOverlay.open({ compute, fileSystem }, dataDirectory);
+  for (const { path, position } of journal.damages) {
+    const problem = "a commit in the middle of the journal is damaged: the broker does without it";
+    const file = relative(root, path);
+    findings.add({ severity: "damage", file, position, offset: undefined, problem });
+  }
   let done = 0;
   try {
     for (const directory of directories) {
@@ -52,11 +60,12 @@ async function verifyAll(
         done += bytes;
         progress.update(done, escapeControls(directory.path));
       };
-      const options = { compute, signal, findings, onProgress };
+      const options = { compute, fileSystem, journal, signal, findings, onProgress };
       reports.push(await new PartitionVerifier(root, directory, options).run());
     }
   } finally {
     progress.stop();
+    await journal.close();
   }
   return { findings, reports };
 }
@@ -140,7 +149,9 @@ async function verify(
 
 export function logVerifyCommand(context: CommandContext): Command {
   const command = new Command("verify")
-    .description("check every batch and index of a data directory; exit code 1 when damaged")
+    .description(
+      "check every batch, index and snapshot of a data directory; exit code 1 when damaged",
+    )
     .addArgument(new Argument("<dir>", "a data directory, or one partition's directory in it"))
     .action((directory: string, options: OutputOptions) => verify(context, directory, options));
   addJsonOption(command, context);

@@ -10,8 +10,19 @@ export interface BrokerHealth {
   readonly clusterId: string;
   readonly nodeId: number;
   readonly quarantined: readonly string[];
+  /** Compacted partitions that the log cleaner leaves alone. */
+  readonly uncleanable: readonly string[];
+  /** What the log cleaner and the background verification did since the start; undefined: an older broker. */
+  readonly upkeep: Upkeep | undefined;
   /** The broker's clock when it answered; undefined when it did not say. */
   readonly dateMs: number | undefined;
+}
+
+export interface Upkeep {
+  readonly cleanings: number;
+  readonly scrubbedBytes: number;
+  /** Damaged places that the background verification has found. */
+  readonly damages: number;
 }
 
 function parseHealth(body: string): Omit<BrokerHealth, "dateMs"> | undefined {
@@ -26,12 +37,39 @@ function parseHealth(body: string): Omit<BrokerHealth, "dateMs"> | undefined {
   if (typeof value !== "object" || value === null) {
     return undefined;
   }
-  const { clusterId, nodeId, quarantined, status, version } = value as Record<string, unknown>;
+  const fields = value as Record<string, unknown>;
+  const { clusterId, nodeId, status, version } = fields;
   if (typeof clusterId !== "string" || typeof status !== "string" || typeof nodeId !== "number") {
     return undefined;
   }
-  const list = Array.isArray(quarantined) ? quarantined.map(String) : [];
-  return { status, clusterId, nodeId, version: String(version ?? "unknown"), quarantined: list };
+  return {
+    status,
+    clusterId,
+    nodeId,
+    version: String(version ?? "unknown"),
+    quarantined: namesIn(fields["quarantined"]),
+    uncleanable: namesIn(fields["uncleanable"]),
+    upkeep: parseUpkeep(fields),
+  };
+}
+
+function namesIn(value: unknown): readonly string[] {
+  return Array.isArray(value) ? value.map(String) : [];
+}
+
+function parseUpkeep({ cleaner, scrub }: Record<string, unknown>): Upkeep | undefined {
+  const cleanings = numberIn(cleaner, "passes");
+  const scrubbedBytes = numberIn(scrub, "verifiedBytes");
+  const damages = numberIn(scrub, "damages");
+  return cleanings === undefined || scrubbedBytes === undefined || damages === undefined
+    ? undefined
+    : { cleanings, scrubbedBytes, damages };
+}
+
+function numberIn(value: unknown, name: string): number | undefined {
+  const found: unknown =
+    typeof value === "object" && value !== null ? Reflect.get(value, name) : undefined;
+  return typeof found === "number" ? found : undefined;
 }
 
 /** @throws Unhealthy when it is no Millrace broker, or one that does not serve */

@@ -3,14 +3,31 @@ import { Examination, Unhealthy } from "./check.js";
 import { judgeAnswer } from "./http-verdict.js";
 import { classifyAnswer, parseAddresses } from "./network-steps.js";
 
-const health = { status: "running", version: "1.2.3", clusterId: "c", nodeId: 4, quarantined: [] };
+const health = {
+  status: "running",
+  version: "1.2.3",
+  clusterId: "c",
+  nodeId: 4,
+  quarantined: [],
+  uncleanable: ["t-0"],
+};
 const http = (status: number, body: string): Buffer =>
   Buffer.from(`HTTP/1.1 ${status} X\r\nDate: Thu, 01 Jan 1970 00:00:10 GMT\r\n\r\n${body}`);
 const judge = (bytes: Buffer, isOver = true) => judgeAnswer(classifyAnswer(bytes, isOver));
 
 describe("who listens on a port", () => {
   it("is a Millrace broker when its health says so", () => {
-    expect(judge(http(200, JSON.stringify(health)))).toEqual({ ...health, dateMs: 10_000 });
+    const older = { ...health, upkeep: undefined, dateMs: 10_000 };
+    expect(judge(http(200, JSON.stringify(health)))).toEqual(older);
+  });
+
+  it("tells what it did for its logs, when it says so", () => {
+    const more = { cleaner: { passes: 3 }, scrub: { passes: 1, verifiedBytes: 900, damages: 2 } };
+    expect(judge(http(200, JSON.stringify({ ...health, ...more }))).upkeep).toEqual({
+      cleanings: 3,
+      scrubbedBytes: 900,
+      damages: 2,
+    });
   });
 
   it.each([

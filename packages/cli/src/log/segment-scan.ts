@@ -1,8 +1,8 @@
 // Reads a segment's `.log` file from front to back, batch by batch, in bounded memory. Judges only what must be
 // right to find the next batch; CRC and records are the caller's.
 
-import type { FileHandle } from "node:fs/promises";
 import { type BatchHeader, RECORD_BATCH_HEADER_BYTES, readBatchHeader } from "@millrace/protocol";
+import type { SizedFile } from "@millrace/storage";
 
 export interface ScannedBatch {
   readonly kind: "batch";
@@ -29,11 +29,11 @@ const BATCH_BYTES_MAX = 256 * 1024 * 1024;
 
 /** A window over a file: what was read last, from `start` on. */
 class FileWindow {
-  readonly #file: FileHandle;
+  readonly #file: SizedFile;
   #start = 0;
   #bytes = new Uint8Array(0);
 
-  constructor(file: FileHandle) {
+  constructor(file: SizedFile) {
     this.#file = file;
   }
 
@@ -49,19 +49,7 @@ class FileWindow {
 
   async #fill(position: number, length: number): Promise<void> {
     const target = new Uint8Array(length);
-    let filled = 0;
-    while (filled < length) {
-      const { bytesRead } = await this.#file.read(
-        target,
-        filled,
-        length - filled,
-        position + filled,
-      );
-      if (bytesRead === 0) {
-        break;
-      }
-      filled += bytesRead;
-    }
+    const filled = await this.#file.read(target, position);
     this.#start = position;
     this.#bytes = target.subarray(0, filled);
   }
@@ -78,9 +66,9 @@ function tryReadHeader(bytes: Uint8Array): BatchHeader | string {
 
 /** Yields every batch, and at most one stop, last. */
 export async function* scanSegment(
-  file: FileHandle,
+  file: SizedFile,
 ): AsyncGenerator<ScannedBatch | ScanStop, void, undefined> {
-  const { size } = await file.stat();
+  const size = await file.size();
   const window = new FileWindow(file);
   let position = 0;
   while (position < size) {

@@ -1,14 +1,16 @@
-import { mkdir, mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { computeBatchCrc, RecordBatchBuilder } from "@millrace/protocol";
+import { silentLogger } from "@millrace/runtime";
 import { createNodeRuntime } from "@millrace/runtime/node";
+import { JournalOverlay, LogManager, parseLogConfig } from "@millrace/storage";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Findings } from "./finding.js";
 import { baseOffsetOfFile, readOffsetIndex, readTimeIndex } from "./index-file.js";
 import { findLogDirectories, PartitionVerifier } from "./verify.js";
 
-const { compute } = createNodeRuntime();
+const { compute, fileSystem } = createNodeRuntime();
 const RECORDS = 10;
 const name = (offset: number, suffix: string): string =>
   `${String(offset).padStart(20, "0")}.${suffix}`;
@@ -69,15 +71,17 @@ beforeEach(async () => {
 
 afterEach(() => rm(root, { recursive: true, force: true }));
 
-async function verify() {
+async function verify(path = root) {
   const findings = new Findings();
   const signal = new AbortController().signal;
-  const directories = await findLogDirectories(root);
+  const directories = await findLogDirectories(path);
+  const journal = await JournalOverlay.open({ compute, fileSystem }, path);
   const reports = [];
   for (const directory of directories) {
-    const options = { compute, signal, findings, onProgress: () => {} };
-    reports.push(await new PartitionVerifier(root, directory, options).run());
+    const options = { compute, fileSystem, journal, signal, findings, onProgress: () => {} };
+    reports.push(await new PartitionVerifier(path, directory, options).run());
   }
+  await journal.close();
   return { findings, reports, list: findings.list };
 }
 
@@ -231,5 +235,72 @@ describe("index files", () => {
     expect(baseOffsetOfFile("00000000000000000042.log")).toBe(42);
     expect(baseOffsetOfFile("42.log")).toBeUndefined();
     expect(baseOffsetOfFile("00000000000000000042.snapshot")).toBeUndefined();
+  });
+});
+
+describe("a data directory between a crash and the next start", () => {
+  const LOGS = 4;
+  const ROUNDS = 5;
+  const dataDirectory = (): string => join(root, "data");
+
+  /** The state at a moment when the logs shared the commit journal, and what was not synced in their own files is gone. */
+  async function crash(): Promise<void> {
+    const live = join(root, "live");
+    const runtime = createNodeRuntime({ logger: silentLogger });
+    const config = { syncsAtOnceMax: 1, reserveBytes: 0 };
+    const manager = await LogManager.open({ runtime, path: live, nodeId: 1, config });
+    const logs = await Promise.all(
+      Array.from({ length: LOGS }, (_, partition) =>
+        manager.createLog(
+          { topic: "t", topicId: "0b1f2c3d-4e5f-4a6b-8c7d-9e0f1a2b3c4d", partition },
+          parseLogConfig(),
+        ),
+      ),
+    );
+    for (let round = 0; round < ROUNDS; round++) {
+      await Promise.all(
+        logs.map((one) => {
+          one.append(batch(0), { leaderEpoch: 0 });
+          return one.whenFlushed(one.logEndOffset - 1);
+        }),
+      );
+    }
+    await cp(live, dataDirectory(), { recursive: true, filter: (path) => !path.includes(".lock") });
+    await manager.close();
+    for (let partition = 0; partition < LOGS; partition++) {
+      await truncate(join(dataDirectory(), `t-${partition}`, name(0, "log")), size);
+    }
+  }
+
+  it("is verified as it will be: the tail that the commit journal holds is no torn one", async () => {
+    await crash();
+    const { findings, list, reports } = await verify(dataDirectory());
+    expect(findings.damageCount).toBe(0);
+    expect(reports.map(({ records }) => records)).toEqual(Array(LOGS).fill(ROUNDS * RECORDS));
+    const told = list.filter(({ problem }) => /in the commit journal: the broker/.test(problem));
+    expect(told.map(({ position, severity }) => [position, severity])).toEqual(
+      Array(LOGS).fill([size, "warning"]),
+    );
+  });
+
+  it("has lost records without its journal (negative control)", async () => {
+    await crash();
+    await rm(join(dataDirectory(), "commit-journal-0"));
+    const { reports } = await verify(dataDirectory());
+    expect(reports.map(({ records }) => records)).toEqual(Array(LOGS).fill(RECORDS));
+  });
+});
+
+describe("snapshots", () => {
+  it("are looked at: a damaged one of producers is a warning", async () => {
+    await writeFile(join(partition, name(42, "snapshot")), new Uint8Array(10));
+    expect((await verify()).list).toMatchObject([
+      { severity: "warning", file: `orders-0/${name(42, "snapshot")}` },
+    ]);
+  });
+
+  it("of a state machine are damage when none is whole", async () => {
+    await writeFile(join(partition, `${"0".repeat(18)}42-0000000001.checkpoint`), batch(0));
+    expect((await verify()).list).toMatchObject([{ severity: "damage" }]);
   });
 });

@@ -1,9 +1,11 @@
-// `log verify`: reads every byte of every partition below a directory and reports what is not in order. Reads
-// only; safe beside a running broker, whose newest batch may then look torn.
+// `log verify`: reads every byte of every partition below a directory and reports what is not in order: batches, indexes,
+// snapshots. What the commit journal holds after a crash counts as written. Reads only; safe beside a running broker,
+// whose newest batch may then look torn.
 
-import { type FileHandle, open, readdir, readFile, stat } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import { basename, join, relative } from "node:path";
-import type { Compute } from "@millrace/runtime";
+import type { Compute, FileHandle, FileSystem } from "@millrace/runtime";
+import { type JournalOverlay, verifySnapshots } from "@millrace/storage";
 import { systemErrorCode } from "../cli-error.js";
 import { type Continuity, checkContent, checkContinuity } from "./batch-check.js";
 import type { Findings } from "./finding.js";
@@ -31,6 +33,9 @@ export interface PartitionReport {
 
 export interface VerifyOptions {
   readonly compute: Compute;
+  readonly fileSystem: FileSystem;
+  /** Of the data directory. */
+  readonly journal: JournalOverlay;
   readonly signal: AbortSignal;
   readonly findings: Findings;
   /** Bytes of `.log` files read so far. */
@@ -97,6 +102,8 @@ export class PartitionVerifier {
   }
 
   async run(): Promise<PartitionReport> {
+    this.#journal();
+    await this.#snapshots();
     for (const baseOffset of this.#directory.segments) {
       await this.#segment(baseOffset);
     }
@@ -111,6 +118,37 @@ export class PartitionVerifier {
     };
   }
 
+  /** What of it is not in the log's own file yet. */
+  #journal(): void {
+    const tail = this.#options.journal.tail(this.#name);
+    if (tail === undefined) {
+      return;
+    }
+    const { baseOffset, gap, position, sizeBytes } = tail;
+    const name = fileName(baseOffset, "log");
+    if (sizeBytes > 0) {
+      const problem = `${sizeBytes} bytes from here on are in the commit journal: the broker writes them at its next start`;
+      this.#add({ severity: "warning", name, position, offset: undefined, problem });
+    }
+    if (gap !== undefined) {
+      const problem = `the bytes up to ${gap.to} are neither here nor in the commit journal`;
+      this.#add({ severity: "damage", name, position: gap.from, offset: undefined, problem });
+    }
+  }
+
+  async #snapshots(): Promise<void> {
+    for (const found of await verifySnapshots(this.#options, this.#directory.path)) {
+      const severity = found.severity === "damage" ? "damage" : "warning";
+      const problem =
+        severity === "damage" ? found.problem : `${found.problem}: the broker does without it`;
+      this.#add({ severity, name: found.file, position: 0, offset: undefined, problem });
+    }
+  }
+
+  get #name(): string {
+    return basename(this.#directory.path);
+  }
+
   async #segment(baseOffset: number): Promise<void> {
     const offsetIndex = new OffsetIndexCheck(
       readOffsetIndex(await this.#index(baseOffset, "index", OFFSET_ENTRY_BYTES), baseOffset),
@@ -120,8 +158,9 @@ export class PartitionVerifier {
     let file: FileHandle | undefined;
     this.#maxTimestamp = -1;
     try {
-      file = await open(join(this.#directory.path, name), "r");
-      for await (const item of scanSegment(file)) {
+      file = await this.#options.fileSystem.open(join(this.#directory.path, name), "read");
+      const whole = this.#options.journal.view(this.#name, baseOffset, file);
+      for await (const item of scanSegment(whole)) {
         this.#options.signal.throwIfAborted();
         if (item.kind === "stop") {
           this.#stopped(name, item, isLast);
