@@ -44,8 +44,9 @@ export default defineConfig({
       "bench/peers/src/**/*.test.ts",
     ],
     exclude: ["**/node_modules/**", "**/dist/**"],
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    // No measure of speed: a machine may be busy. It only ends what hangs.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     maxWorkers: 2,
   },
 });

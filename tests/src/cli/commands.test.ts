@@ -99,7 +99,10 @@ describe("millrace produce", () => {
   it("streams log lines until Ctrl-C, and ends with 0 and a summary", async () => {
     await run(["topics", "create", "stream"]);
     const streaming = run(["produce", "stream", "--stream", "--interval", "20ms", "--json"], {
-      onStart: (child) => setTimeout(() => child.kill("SIGINT"), 1_500),
+      onStart: (child) => {
+        const some = run(["consume", "stream", "--from", "earliest", "--max", "4"]);
+        void some.finally(() => child.kill("SIGINT"));
+      },
     });
     const { code, stderr, stdout } = await streaming;
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
