@@ -18,12 +18,20 @@ import type { BatchSequence } from "./sequence.js";
  */
 export type BatchState = "open" | "closed" | "sent" | "retry" | "renumber" | "done";
 
+/** Records of one call that stand side by side in a batch. */
+export interface RecordRun {
+  /** Of the first, in the batch. */
+  readonly firstDelta: number;
+  readonly count: number;
+  /** Of the first, in the call's list. */
+  readonly firstIndex: number;
+  /** Of all, where they do not stand side by side in the call's list, too: others went to other partitions. */
+  readonly indexes: readonly number[] | undefined;
+}
+
 /** Somebody who sent many records and waits for all of them at once. */
 export interface BulkReceiver {
-  settle(
-    records: { readonly firstIndex: number; readonly firstDelta: number; readonly count: number },
-    batch: ProducerBatch,
-  ): void;
+  settle(records: RecordRun, batch: ProducerBatch): void;
 }
 
 interface SingleWaiter {
@@ -33,11 +41,10 @@ interface SingleWaiter {
   readonly reject: (error: MillraceError) => void;
 }
 
-interface BulkRun {
+interface BulkRun extends RecordRun {
   readonly receiver: BulkReceiver;
-  readonly firstIndex: number;
-  readonly firstDelta: number;
   count: number;
+  indexes: number[] | undefined;
 }
 
 export class ProducerBatch {
@@ -117,19 +124,24 @@ export class ProducerBatch {
     this.#singles.push(waiter);
   }
 
-  /** Neighbouring records of one receiver are kept as one run. */
+  /** Neighbouring records of one receiver are kept as one run, whatever lies between them in its list. */
   addBulk(receiver: BulkReceiver, index: number, delta: number): void {
     const last = this.#runs.at(-1);
     if (
       last !== undefined &&
       last.receiver === receiver &&
-      last.firstIndex + last.count === index &&
       last.firstDelta + last.count === delta
     ) {
+      const { firstIndex, count } = last;
+      if (last.indexes === undefined && firstIndex + count !== index) {
+        last.indexes = Array.from({ length: count }, (_, at) => firstIndex + at);
+      }
+      last.indexes?.push(index);
       last.count++;
       return;
     }
-    this.#runs.push({ receiver, firstIndex: index, firstDelta: delta, count: 1 });
+    const run = { firstIndex: index, firstDelta: delta, count: 1, indexes: undefined };
+    this.#runs.push({ receiver, ...run });
   }
 
   /**
@@ -167,18 +179,14 @@ export class ProducerBatch {
         second.#singles.push({ ...waiter, delta: waiter.delta - middle });
       }
     }
-    for (const { receiver, firstIndex, firstDelta, count } of this.#runs.splice(0)) {
-      const before = Math.max(0, Math.min(count, middle - firstDelta));
+    for (const run of this.#runs.splice(0)) {
+      const before = Math.max(0, Math.min(run.count, middle - run.firstDelta));
       if (before > 0) {
-        first.#runs.push({ receiver, firstIndex, firstDelta, count: before });
+        first.#runs.push(partOf(run, 0, before));
       }
-      if (before < count) {
-        second.#runs.push({
-          receiver,
-          firstIndex: firstIndex + before,
-          firstDelta: firstDelta + before - middle,
-          count: count - before,
-        });
+      if (before < run.count) {
+        const rest = partOf(run, before, run.count);
+        second.#runs.push({ ...rest, firstDelta: rest.firstDelta - middle });
       }
     }
     let open = 2;
@@ -245,4 +253,15 @@ export class ProducerBatch {
     this.#runs.length = 0;
     this.#listeners.length = 0;
   }
+}
+
+function partOf(run: BulkRun, from: number, to: number): BulkRun {
+  const { receiver, firstDelta, firstIndex, indexes } = run;
+  return {
+    receiver,
+    firstDelta: firstDelta + from,
+    count: to - from,
+    firstIndex: indexes?.[from] ?? firstIndex + from,
+    indexes: indexes?.slice(from, to),
+  };
 }

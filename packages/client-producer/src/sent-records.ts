@@ -2,14 +2,18 @@
 // somebody looks at.
 
 import { MillraceError } from "@millrace/protocol";
-import type { BulkReceiver, ProducerBatch } from "./producer-batch.js";
+import type { BulkReceiver, ProducerBatch, RecordRun } from "./producer-batch.js";
 import type { RecordMetadata } from "./producer-record.js";
 
 interface SettledRun {
-  readonly firstIndex: number;
-  readonly firstDelta: number;
-  readonly count: number;
+  readonly run: RecordRun;
   readonly batch: ProducerBatch;
+}
+
+/** Where each record is. */
+interface Places {
+  readonly batches: readonly ProducerBatch[];
+  readonly deltas: Int32Array;
 }
 
 /** Metadata of the records, in the order in which they were given. */
@@ -17,6 +21,8 @@ export class SentRecords implements Iterable<RecordMetadata> {
   readonly length: number;
   readonly #runs: readonly SettledRun[];
   readonly #timestamps: readonly number[];
+  /** Made when somebody looks. */
+  #places: Places | undefined;
 
   /** @internal */
   constructor(runs: readonly SettledRun[], timestamps: readonly number[]) {
@@ -27,29 +33,36 @@ export class SentRecords implements Iterable<RecordMetadata> {
 
   /** Metadata of the record at `index`; undefined when there is none. */
   at(index: number): RecordMetadata | undefined {
-    let low = 0;
-    let high = this.#runs.length - 1;
-    while (low <= high) {
-      const middle = (low + high) >>> 1;
-      const run = this.#runs[middle];
-      if (run === undefined || index < run.firstIndex) {
-        high = middle - 1;
-      } else if (index >= run.firstIndex + run.count) {
-        low = middle + 1;
-      } else {
-        return this.#metadata(run, index);
-      }
+    this.#places ??= placesOf(this.#runs, this.length);
+    const { batches, deltas } = this.#places;
+    const batch = batches[index];
+    const delta = deltas[index];
+    const timestamp = this.#timestamps[index];
+    const acknowledgement = batch?.acknowledgement;
+    if (
+      batch === undefined ||
+      acknowledgement === undefined ||
+      delta === undefined ||
+      timestamp === undefined
+    ) {
+      return undefined;
     }
-    return undefined;
+    const { baseOffset, logAppendTime, replicas, fsynced } = acknowledgement;
+    return {
+      topic: batch.topic,
+      partition: batch.partition,
+      offset: baseOffset < 0 ? -1 : baseOffset + delta,
+      timestamp: logAppendTime < 0 ? timestamp : logAppendTime,
+      replicas,
+      fsynced,
+    };
   }
 
   *[Symbol.iterator](): Iterator<RecordMetadata> {
-    for (const run of this.#runs) {
-      for (let index = run.firstIndex; index < run.firstIndex + run.count; index++) {
-        const metadata = this.#metadata(run, index);
-        if (metadata !== undefined) {
-          yield metadata;
-        }
+    for (let index = 0; index < this.length; index++) {
+      const metadata = this.at(index);
+      if (metadata !== undefined) {
+        yield metadata;
       }
     }
   }
@@ -58,24 +71,19 @@ export class SentRecords implements Iterable<RecordMetadata> {
   toArray(): RecordMetadata[] {
     return [...this];
   }
+}
 
-  #metadata(run: SettledRun, index: number): RecordMetadata | undefined {
-    const acknowledgement = run.batch.acknowledgement;
-    const timestamp = this.#timestamps[index];
-    if (acknowledgement === undefined || timestamp === undefined) {
-      return undefined;
+function placesOf(runs: readonly SettledRun[], length: number): Places {
+  const batches = new Array<ProducerBatch>(length);
+  const deltas = new Int32Array(length);
+  for (const { run, batch } of runs) {
+    for (let at = 0; at < run.count; at++) {
+      const index = run.indexes?.[at] ?? run.firstIndex + at;
+      batches[index] = batch;
+      deltas[index] = run.firstDelta + at;
     }
-    const { baseOffset, logAppendTime, replicas, fsynced } = acknowledgement;
-    const delta = run.firstDelta + index - run.firstIndex;
-    return {
-      topic: run.batch.topic,
-      partition: run.batch.partition,
-      offset: baseOffset < 0 ? -1 : baseOffset + delta,
-      timestamp: logAppendTime < 0 ? timestamp : logAppendTime,
-      replicas,
-      fsynced,
-    };
   }
+  return { batches, deltas };
 }
 
 /** Gathers the outcomes of one such call; settles when the last of its records is decided. */
@@ -106,8 +114,8 @@ export class BulkSend implements BulkReceiver {
     batch.addBulk(this, index, batch.recordCount - 1);
   }
 
-  settle(run: Omit<SettledRun, "batch">, batch: ProducerBatch): void {
-    this.#runs.push({ ...run, batch });
+  settle(run: RecordRun, batch: ProducerBatch): void {
+    this.#runs.push({ run, batch });
     if (batch.error !== undefined) {
       this.#countFailure(run.count, batch.error);
     }
@@ -136,7 +144,6 @@ export class BulkSend implements BulkReceiver {
       this.#reject(this.#summary(this.#firstError));
       return;
     }
-    this.#runs.sort((left, right) => left.firstIndex - right.firstIndex);
     this.#resolve(new SentRecords(this.#runs, this.#timestamps));
   }
 
