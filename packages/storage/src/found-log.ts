@@ -20,11 +20,12 @@ export interface FoundLog {
   readonly recoveryPoint: number;
   readonly logStartOffset: number | undefined;
   readonly cleanedTo: number;
+  readonly areNamesDurable: boolean;
 }
 
 /** Undefined for a directory whose creation was interrupted: it will be tried again, or never. */
 export async function recoverFoundLog(found: FoundLog): Promise<RecoveredLog | undefined> {
-  const { environment, name, recoveryPoint, logStartOffset, cleanedTo } = found;
+  const { environment, name, recoveryPoint, logStartOffset, cleanedTo, areNamesDurable } = found;
   const directory = `${found.path}/${name}`;
   const { fileSystem } = environment.runtime;
   const text = await readTextIfPresent(fileSystem, `${directory}/${PARTITION_METADATA_FILE}`);
@@ -38,6 +39,7 @@ export async function recoverFoundLog(found: FoundLog): Promise<RecoveredLog | u
     recoveryPoint,
     logStartOffset,
     cleanedTo,
+    areNamesDurable,
     environment,
     id: { topic, topicId, partition },
     directory,

@@ -285,6 +285,7 @@ export class LogManager {
         recoveryPoint: recoveryPoints?.get(name) ?? 0,
         logStartOffset: startOffsets?.get(name),
         cleanedTo: cleanerOffsets?.get(name) ?? 0,
+        areNamesDurable: this.wasCleanShutdown,
       });
       recoveredLogs++;
       if (found !== undefined) {
@@ -315,6 +316,7 @@ export class LogManager {
       recoveryPoint: 0,
       logStartOffset: 0,
       cleanedTo: 0,
+      areNamesDurable: false,
     });
     const log = new Log(parts, this.#scheduler);
     this.#logs.set(name, log);

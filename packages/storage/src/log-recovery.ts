@@ -45,6 +45,8 @@ export interface RecoverLogOptions {
   readonly logStartOffset: number | undefined;
   /** From the cleaner's checkpoint; 0 when it has none. */
   readonly cleanedTo: number;
+  /** The directory was left in order: its names are on the disk. */
+  readonly areNamesDurable: boolean;
 }
 
 export interface RecoveredLog {
@@ -67,6 +69,10 @@ export async function recoverLog(options: RecoverLogOptions): Promise<RecoveredL
   const marked = await readQuarantine(fileSystem, directory);
   const found = await recoverSegments({ ...options, bases, epochs: storedEpochs, marked });
   const { active, segments } = found;
+  if (!options.areNamesDurable) {
+    // A process that was killed may have left a segment's file whose name no power cut would spare.
+    await fileSystem.syncDirectory(directory);
+  }
   // Of a log whose records were all deleted none are left; without its start, records are back that have epochs.
   const areForgotten = options.logStartOffset === undefined && storedEpochs?.entries.length === 0;
   const knownEpochs = areForgotten ? undefined : storedEpochs;
