@@ -152,6 +152,10 @@ class World {
     simulation.setFaults(this.#hazards.faults);
     const workload = { ...this.#hazards.workload, bootstrap: this.#bootstrap };
     const both = {
+      sent: (partition: number, producer: string, number: number): void => {
+        this.ledger.sent(partition, producer, number);
+        this.#followerLedger.sent(partition, producer, number);
+      },
       acknowledge: (partition: number, offset: number, producer: string, number: number): void => {
         this.ledger.acknowledge(partition, offset, producer, number);
         this.#followerLedger.acknowledge(partition, offset, producer, number);

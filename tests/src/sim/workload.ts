@@ -21,7 +21,7 @@ export interface WorkloadOptions {
 }
 
 /** Where promises are written down. */
-export type Acknowledgements = Pick<Ledger, "acknowledge">;
+export type Acknowledgements = Pick<Ledger, "acknowledge" | "sent">;
 
 /** Sends that may be open at once, per producer. */
 const OPEN_MAX = 100;
@@ -86,6 +86,7 @@ export class SimProducer {
     this.#numbers[partition] = number + 1;
     const filling = "x".repeat(this.#simulation.random.below(this.#options.valueBytesMax));
     this.#open++;
+    this.#ledger.sent(partition, this.#name, number);
     this.#producer
       .send({ topic, partition, value: `${this.#name}:${number}:${filling}` })
       .then(
