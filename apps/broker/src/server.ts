@@ -7,6 +7,7 @@ import { isLoopbackHost, parseBrokerConfig } from "@millrace/broker";
 import { MillraceError } from "@millrace/protocol";
 import type { Logger, ServerRuntime } from "@millrace/runtime";
 import { createNodeRuntime } from "@millrace/runtime/node";
+import { EventLoopWatch } from "./event-loop-watch.js";
 import { type Node, type NodeConfig, startNode } from "./node.js";
 import { createPinoLogger } from "./pino-logger.js";
 import type { ServerSettings } from "./server-options.js";
@@ -56,9 +57,17 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
   const config = await nodeConfig(options);
   warn(config, logger);
   const runtime: ServerRuntime = createNodeRuntime({ logger });
-  const node = await startNode({ runtime, config });
-  logListening(node, logger);
-  return node;
+  const watch = new EventLoopWatch(runtime.clock, logger);
+  watch.start();
+  try {
+    const node = await startNode({ runtime, config });
+    logListening(node, logger);
+    void node.failed.then(() => watch.stop());
+    return { ...node, stop: () => node.stop().finally(() => watch.stop()) };
+  } catch (error) {
+    watch.stop();
+    throw error;
+  }
 }
 
 /** Settings with defaults filled in and checked against each other. */
