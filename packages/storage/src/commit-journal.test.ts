@@ -136,7 +136,7 @@ interface Crash {
   /** Operation number; undefined: at the end. */
   readonly at?: number;
   readonly powerLoss: boolean;
-  readonly beforeStart?: (runtime: ServerRuntime) => Promise<void>;
+  readonly beforeStart?: ((runtime: ServerRuntime) => Promise<void>) | undefined;
 }
 
 async function crash({ at, powerLoss, beforeStart }: Crash): Promise<number> {
