@@ -2,9 +2,10 @@
 
 export const brokerRegressions: readonly { seed: number; found: string }[] = [];
 
+/** A change of what a seed draws makes another world of it: then its test in packages/storage is what is left. */
 export const storageRegressions: readonly { seed: number; found: string }[] = [
   {
-    seed: 187,
-    found: "files before the log start, taken for damage when the start was lost after a power cut",
+    seed: 7,
+    found: "a segment whose name was not made durable by the start that went on with it",
   },
 ];

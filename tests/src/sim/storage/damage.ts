@@ -31,6 +31,8 @@ export interface DamageTools {
   readonly tally: Tally;
   /** Older contents of index files, by path. */
   readonly stale: Map<string, Uint8Array>;
+  /** Hint files that were damaged; one that no start had to read stays so. */
+  readonly hit: Set<string>;
   /** What an operator can put back: files that say whose the data are. */
   readonly originals: Map<string, Uint8Array>;
   readonly note: (text: string) => void;
@@ -59,6 +61,7 @@ function damageHint(tools: DamageTools): boolean {
   const isIndex = /index/.test(kind);
   const stale = tools.stale.get(path);
   tellModel(tools, kind, path);
+  tools.hit.add(path);
   if (isIndex && stale !== undefined && random.float() < 0.4) {
     disk.replaceContent(path, stale);
     tally.count("stale index file");
@@ -86,11 +89,8 @@ function tellModel(tools: DamageTools, kind: string, path: string): void {
     model.isIdLost ||= kind === "partition-metadata" && path.includes(`/${model.name}/`);
   }
   if (kind === "recovery-point") {
-    // Without it, older damage of an active segment may look like the rest of an interrupted write.
     for (const model of models.values()) {
-      const damaged = model.batches.find((batch) => batch.isDamaged);
-      model.promised = Math.min(model.promised, damaged?.baseOffset ?? model.promised);
-      model.promisedOnKill = Math.min(model.promisedOnKill, damaged?.baseOffset ?? model.end);
+      forgetUnseenDamage(model, disk);
     }
   }
   if (kind === "log-start-offset") {
@@ -98,6 +98,24 @@ function tellModel(tools: DamageTools, kind: string, path: string): void {
       model.isStartLost = true;
     }
   }
+}
+
+/**
+ * Without the recovery point, damage of an active segment that no start and no reader has seen yet may look like the rest of
+ * an interrupted write; and the end of what is known to be damaged is known no more.
+ */
+function forgetUnseenDamage(model: ModelLog, disk: SimDisk): void {
+  const damaged = model.batches.find((batch) => batch.isDamaged);
+  const isLast = damaged !== undefined && damaged === model.batches.at(-1);
+  if (damaged !== undefined && (isLast || !isMarked(model, disk))) {
+    model.promised = Math.min(model.promised, damaged.baseOffset);
+    model.promisedOnKill = Math.min(model.promisedOnKill, damaged.baseOffset);
+  }
+}
+
+/** Whether somebody has written down that the log is damaged. */
+export function isMarked(model: ModelLog, disk: SimDisk): boolean {
+  return disk.paths().some((path) => path.endsWith(`/${model.name}/quarantined`));
 }
 
 /** Damages one batch that was promised, or of the unsynced tail; at most one per log. */

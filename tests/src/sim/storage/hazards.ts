@@ -20,14 +20,18 @@ export interface Hazards {
   readonly troubleAtStart: number;
   readonly powerLossShare: number;
   readonly compressedShare: number;
+  /** Actors that append. */
+  readonly appenders: number;
 }
 
 export function drawHazards(random: Random): Hazards {
   const between = (low: number, high: number): number => low + random.float() * (high - low);
   const maybe = (chance: number, value: number): number => (random.float() < chance ? value : 0);
+  const isCrowded = random.float() < 0.4;
   return {
     lives: 3 + random.below(4),
-    logs: 1 + random.below(4),
+    logs: isCrowded ? 4 + random.below(5) : 1 + random.below(4),
+    appenders: isCrowded ? 5 : 2,
     lifeMs: between(5, 60),
     pauseMs: between(0.3, 3),
     recordBytesMax: 1 + random.below(random.float() < 0.3 ? 600 : 60),
@@ -38,7 +42,10 @@ export function drawHazards(random: Random): Hazards {
     powerLossShare: between(0.2, 0.9),
     compressedShare: maybe(0.3, between(0, 0.4)),
     storage: {
-      syncsAtOnceMax: 1 + random.below(3),
+      syncsAtOnceMax: isCrowded ? 1 : 1 + random.below(3),
+      ...(isCrowded ? drawJournal(random) : {}),
+      // Its first pass begins after a minute: only the calm end of a seed lasts that long.
+      scrubBytesPerSecond: maybe(0.3, 1_000_000),
       recoveriesAtOnceMax: 1 + random.below(4),
       tailCacheBytes: [0, 3_000, 100_000][random.below(3)] ?? 0,
       indexCacheBytes: [0, 200, 100_000][random.below(3)] ?? 0,
@@ -48,6 +55,14 @@ export function drawHazards(random: Random): Hazards {
       checkpointBytes: 500 + random.below(20_000),
       reserveBytes: maybe(0.15, 65_536),
     },
+  };
+}
+
+/** More logs wait than may sync at once: they share the commit journal, which is so small that it is emptied all the time. */
+function drawJournal(random: Random): Partial<StorageConfig> {
+  return {
+    journalBytes: 3_000 + random.below(random.float() < 0.5 ? 5_000 : 60_000),
+    journalRoundBytesMax: random.float() < 0.3 ? 600 : 65_536,
   };
 }
 

@@ -6,6 +6,7 @@ import type { Compute, FileHandle, FileSystem, ServerRuntime } from "@millrace/r
 import { ProducerState } from "@millrace/storage";
 import { believingCompute, plainFileSystem, wrapFiles } from "../seam-wrappers.js";
 import { misreadTimes, trustIndexes } from "./planted-index-bugs.js";
+import { emptiedTooSoon, withoutForgetting, withoutReplay } from "./planted-journal-bugs.js";
 
 export const storageBugs = [
   "acknowledge-before-sync",
@@ -21,6 +22,9 @@ export const storageBugs = [
   "cut-before-valid-batches",
   "misread-time-index",
   "remove-before-log-start-is-stored",
+  "journal-not-replayed",
+  "journal-emptied-before-landing",
+  "journal-never-told-to-forget",
 ] as const;
 
 export type StorageBug = (typeof storageBugs)[number];
@@ -122,6 +126,12 @@ function plantFiles(fileSystem: FileSystem, planting: Planting): FileSystem {
       return withoutRename(fileSystem, "log-start-offset-checkpoint");
     case "cut-before-valid-batches":
       return cutAtFirstBadBatch(fileSystem, { phase, compute });
+    case "journal-not-replayed":
+      return withoutReplay(fileSystem, () => phase.isOpening);
+    case "journal-emptied-before-landing":
+      return emptiedTooSoon(fileSystem);
+    case "journal-never-told-to-forget":
+      return withoutForgetting(fileSystem);
     case "trust-index-unchecked":
       return trustIndexes(fileSystem, compute);
     case "misread-time-index":

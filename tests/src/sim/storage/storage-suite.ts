@@ -63,6 +63,9 @@ export const requiredFaults: readonly string[] = [
   "deleted index file",
   "stale index file",
   "quarantined",
+  "commit journal written",
+  "commit journal replayed",
+  "scrubbed",
   "end: clean",
   "end: failure",
 ];
