@@ -1,14 +1,13 @@
-// npm run sim -- --suite broker|storage --seeds N [--from S] | --seed S [--trace] [--bug B] | --planted  [--json]
+// npm run sim -- --suite broker|storage --seeds N [--from S] | --seed S [--trace] [--bug B] | --planted  [--jobs J] [--json]
 //
 // Runs seeds of a suite and prints what they saw. A failure prints its seed and the command that replays it.
 
 import { parseArgs } from "node:util";
-import { brokerSuite } from "./broker-suite.js";
-import { storageSuite } from "./storage/storage-suite.js";
+import { forEachSeed, type RunSeed } from "./seed-runners.js";
 import type { SeedResult, Suite } from "./suite.js";
+import { suites } from "./suites.js";
 import { printFaults, Tally } from "./tally.js";
 
-const suites: readonly Suite[] = [brokerSuite, storageSuite];
 /** One in so many runs twice: the same seed must give the same run, to the event. */
 const DOUBLED_ONE_IN = 100;
 const LINE_EVERY_MS = 5_000;
@@ -22,6 +21,7 @@ const { values } = parseArgs({
     trace: { type: "boolean", default: false },
     planted: { type: "boolean", default: false },
     bug: { type: "string" },
+    jobs: { type: "string", default: "1" },
     json: { type: "boolean", default: false },
   },
 });
@@ -44,20 +44,21 @@ function say(text: string): void {
 async function runSeeds(suite: Suite, first: number, count: number): Promise<number> {
   const tally = new Tally(suite);
   let lastLineAt = performance.now();
-  for (let seed = first; seed < first + count; seed++) {
-    const result = await suite.run({ seed });
+  const jobs = Math.max(1, Math.min(count, Number(values.jobs)));
+  await forEachSeed({ suite, first, count, jobs }, async (seed, run) => {
+    const result = await run(seed);
     tally.add(result);
     if (result.problem !== undefined) {
       printFailure(suite, result);
     }
     if (seed % DOUBLED_ONE_IN === 1) {
-      await runAgain(suite, result, tally);
+      await runAgain(run, result, tally);
     }
     if (performance.now() - lastLineAt > LINE_EVERY_MS) {
       lastLineAt = performance.now();
       say(tally.line(count));
     }
-  }
+  });
   if (values.json) {
     console.log(JSON.stringify(tally.summary()));
   } else {
@@ -71,8 +72,8 @@ async function runSeeds(suite: Suite, first: number, count: number): Promise<num
   return tally.failed.length + tally.neverSeen.length === 0 ? 0 : 1;
 }
 
-async function runAgain(suite: Suite, first: SeedResult, tally: Tally): Promise<void> {
-  const again = await suite.run({ seed: first.seed });
+async function runAgain(run: RunSeed, first: SeedResult, tally: Tally): Promise<void> {
+  const again = await run(first.seed);
   if (again.traceHash !== first.traceHash) {
     say(`seed ${first.seed} is not deterministic: ${first.traceHash}, then ${again.traceHash}`);
     tally.failed.push(again);

@@ -3,17 +3,17 @@
 
 import { type Logger, type ServerRuntime, silentLogger } from "@millrace/runtime";
 import type { MutationKind, SimNode, Simulation } from "@millrace/runtime/sim";
-import { LogManager, verifyDirectory } from "@millrace/storage";
+import { type Finding, LogManager } from "@millrace/storage";
 import { administrator, create } from "./administration.js";
 import { checkAfterStart } from "./after-start.js";
 import { appender } from "./appends.js";
+import { type DamageTools, damageAtRest, damageWhileRunning, rememberIndexes } from "./damage.js";
 import {
-  type DamageTools,
-  damageAtRest,
-  damageWhileRunning,
-  isMarked,
-  rememberIndexes,
-} from "./damage.js";
+  type CheckedDirectory,
+  checkMarkers,
+  checkQuickStart,
+  checkVerification,
+} from "./directory-checks.js";
 import type { Hazards } from "./hazards.js";
 import { Life, Tally } from "./life.js";
 import type { ModelLog } from "./model-log.js";
@@ -45,6 +45,7 @@ export class StorageWorld {
   readonly #hazards: Hazards;
   readonly #node: SimNode;
   readonly #damage: DamageTools;
+  readonly #directory: CheckedDirectory;
   readonly #logger: Logger;
   #disarm: () => void = () => undefined;
   #lastEnding: Ending = "kill";
@@ -60,6 +61,7 @@ export class StorageWorld {
     this.#simulation = simulation;
     this.#hazards = options.hazards;
     this.#node = simulation.node("broker");
+    this.#directory = { node: this.#node, path: PATH, models: this.models };
     this.#logger = this.#noting();
     this.#node.disk.onOperation(({ kind, path }) => {
       if (kind === "write" && path.includes("/commit-journal-")) {
@@ -122,7 +124,7 @@ export class StorageWorld {
 
   /** Undefined when it crashed or failed for a reason. */
   async #tryStart(isTroubled: boolean): Promise<Life | undefined> {
-    await this.#verify();
+    await checkVerification(this.#directory, (finding) => this.#explains(finding));
     const planted = this.#options.plant(this.#node.runtime({ logger: this.#logger }));
     const troubles = isTroubled ? this.#troubleStart() : undefined;
     const opening = LogManager.open({
@@ -156,9 +158,13 @@ export class StorageWorld {
       this.#node.crash({});
       return undefined;
     }
-    this.#checkQuickStart(life, planted.logBytesRead());
+    if (this.#lastEnding === "clean" && !this.#isDamaged && !this.#hadTrouble) {
+      checkQuickStart(life, this.#directory, planted.logBytesRead());
+    }
     await checkAfterStart(life, this.models);
-    this.#checkMarkers(life, isTroubled);
+    if (!isTroubled) {
+      checkMarkers(life, this.#directory);
+    }
     this.#damage.originals.clear();
     this.#isDamaged = false;
     this.#hadTrouble = false;
@@ -166,17 +172,6 @@ export class StorageWorld {
       await create(life, this.models, { topic: "t", partition: this.#nextPartition++ });
     }
     return life;
-  }
-
-  /** Damage that a start has found is written down, unless the disk had no room for it. */
-  #checkMarkers(life: Life, isTroubled: boolean): void {
-    for (const model of this.models.values()) {
-      const { topic, partition } = model.id;
-      const isQuarantined = life.manager.getLog(topic, partition)?.state === "quarantined";
-      if (isQuarantined && !isTroubled && !isMarked(model, this.#node.disk)) {
-        throw model.violation("it is quarantined, and the next start may not know");
-      }
-    }
   }
 
   #failedStart(error: unknown, isTroubled: boolean): void {
@@ -250,39 +245,11 @@ export class StorageWorld {
     return { ...silentLogger, info, warn: log, error: log, fatal: log };
   }
 
-  /** After a clean stop the logs themselves need not be read at all. */
-  #checkQuickStart(life: Life, logBytesRead: number): void {
-    const wasQuick = this.#lastEnding === "clean" && !this.#isDamaged && !this.#hadTrouble;
-    const isQuarantined = [...this.models.values()].some((model) => model.isDamaged);
-    if (wasQuick && !isQuarantined && life.manager.wasCleanShutdown && logBytesRead > 0) {
-      throw new Error(`a start after a clean stop read ${logBytesRead} bytes of logs`);
-    }
-    if (wasQuick && !life.manager.wasCleanShutdown) {
-      throw new Error("a clean stop was forgotten");
-    }
-  }
-
-  /** The tool that only looks agrees with the model. */
-  async #verify(): Promise<void> {
-    const { fileSystem, compute } = this.#node.runtime();
-    if (!this.#node.disk.paths().some((path) => path.startsWith(PATH))) {
-      return;
-    }
-    const hasDamage = [...this.models.values()].some((model) => model.isDamaged);
-    for await (const item of verifyDirectory(fileSystem, PATH, { compute })) {
-      const severity = item.kind === "finding" ? item.finding.severity : undefined;
-      const isExpected =
-        hasDamage || this.#isDamaged || severity === undefined || severity === "torn";
-      const isHintAfterCrash = severity === "hint" && this.#lastEnding !== "clean";
-      const isHintAfterTrouble =
-        severity === "hint" &&
-        item.kind === "finding" &&
-        (this.#hadTrouble || this.#damage.hit.has(item.finding.path));
-      if (item.kind === "finding" && !isExpected && !isHintAfterCrash && !isHintAfterTrouble) {
-        const { path, problem } = item.finding;
-        throw new Error(`verify finds ${severity} in ${path}: ${problem}`);
-      }
-    }
+  /** What happened since the last start explains what `verify` finds. */
+  #explains({ severity, path }: Finding): boolean {
+    const isHintOff =
+      this.#lastEnding !== "clean" || this.#hadTrouble || this.#damage.hit.has(path);
+    return this.#isDamaged || severity === "torn" || (severity === "hint" && isHintOff);
   }
 
   async #live(life: Life): Promise<void> {
