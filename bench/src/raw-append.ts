@@ -3,7 +3,7 @@
 
 import { closeSync, fdatasyncSync, openSync, rmSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { setImmediate as nextTurn } from "node:timers/promises";
+import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import type { Latencies } from "./latencies.js";
 
 export interface RawLatencies {
@@ -34,10 +34,11 @@ export class RawAppend implements Disposable {
     sync.add(synced - written);
   }
 
-  async slice(latencies: RawLatencies, sliceMs: number): Promise<void> {
+  /** One after the other, `pauseMs` apart: a disk that is let rest takes longer. */
+  async slice(latencies: RawLatencies, sliceMs: number, pauseMs = 0): Promise<void> {
     for (const end = performance.now() + sliceMs; performance.now() < end; ) {
       this.once(latencies);
-      await nextTurn();
+      await (pauseMs > 0 ? sleep(pauseMs) : nextTurn());
     }
   }
 

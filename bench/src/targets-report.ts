@@ -72,6 +72,11 @@ function latencyAims(latencies: Figures["latencies"]): Aim[] {
     aims.push(
       atMost("10,000/s, end to end: p99", of("rate").p99Ms, RATE_SYNCS * sync.p99Ms),
       atMost("10,000/s, end to end: p50", of("rate").p50Ms, RATE_SYNCS * sync.p50Ms),
+      atMost(
+        "10,000/s, end to end: p99, a sync each millisecond",
+        of("rate").p99Ms,
+        RATE_SYNCS * of("pacedSync").p99Ms,
+      ),
     );
   }
   if (of("idle").count > 0) {

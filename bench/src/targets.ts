@@ -53,6 +53,8 @@ const measured = {
   idleEcho: new Latencies(),
   idleSync: new Latencies(),
   idleAppend: new Latencies(),
+  pacedSync: new Latencies(),
+  pacedAppend: new Latencies(),
 };
 type Measured = typeof measured;
 
@@ -136,6 +138,9 @@ async function measureLatencies(scene: Scene): Promise<void> {
       await awaitedSlice(scene, kind, { producer, topic: "os" });
     }
     if (isWanted("rate")) {
+      // As often as the load's records leave.
+      const paced = { appendAndSync: measured.pacedAppend, sync: measured.pacedSync };
+      await raw.slice(paced, SLICE_MS, 1);
       await counted(scene, "rate", async () => {
         await rate.atRate(RATE, RATE_SLICE_MS, measured.rate);
         return (RATE * RATE_SLICE_MS) / 1000;
