@@ -6,13 +6,14 @@
 // the echo server are processes of their own; CPU seconds are user and system of each process.
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { Millrace, type Producer, type ProducerOptions, type ProducerRecord } from "millrace";
-import { WebSocket } from "ws";
+import { cpuSeconds } from "./broker-process.js";
+import { Echo } from "./echo.js";
 
 const { values } = parseArgs({
   options: {
@@ -63,12 +64,6 @@ const promises: readonly { name: string; flush: "sync" | "os"; options: Producer
   { name: "acks all, fsynced", flush: "sync", options: { acks: "all" } },
 ];
 
-/** User and system CPU seconds of a process so far (Linux). */
-function cpuSeconds(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
-  return (Number(fields[11]) + Number(fields[12])) / 100;
-}
-
 function firstLine(child: ChildProcess): Promise<string> {
   return new Promise((resolve, reject) => {
     child.stdout?.once("data", (chunk: Buffer) => resolve(chunk.toString().split("\n")[0] ?? ""));
@@ -102,31 +97,12 @@ function measured(latencies: number[], recordsEach: number): Measured {
   };
 }
 
-class Echo {
-  readonly #socket: WebSocket;
-  readonly #message: Buffer;
-  #answered: (() => void)[] = [];
-
-  constructor(socket: WebSocket, bytes: number) {
-    this.#socket = socket;
-    this.#message = Buffer.alloc(bytes);
-    socket.on("message", () => this.#answered.shift()?.());
-  }
-
-  roundTrip(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#answered.push(resolve);
-      this.#socket.send(this.#message);
-    });
-  }
+/** A bare round trip with a message as large as the record. */
+interface RoundTrips {
+  roundTrip(): Promise<void>;
 }
 
-const echoServer = `
-const { WebSocketServer } = require("ws");
-const server = new WebSocketServer({ port: 0, host: "127.0.0.1", perMessageDeflate: false }, () => console.log(server.address().port));
-server.on("connection", (socket) => socket.on("message", (message) => socket.send(message)));`;
-
-function operationOf(mode: Mode, producer: Producer, record: ProducerRecord, echo: Echo) {
+function operationOf(mode: Mode, producer: Producer, record: ProducerRecord, echo: RoundTrips) {
   if (mode === "echo") {
     return () => echo.roundTrip();
   }
@@ -135,7 +111,7 @@ function operationOf(mode: Mode, producer: Producer, record: ProducerRecord, ech
 }
 
 async function measureTogether(
-  scene: { producer: Producer; record: ProducerRecord; echo: Echo; brokerPid: number },
+  scene: { producer: Producer; record: ProducerRecord; echo: RoundTrips; brokerPid: number },
   width: number,
   modes: readonly Mode[],
 ): Promise<Map<Mode, { latencies: number[]; clientCpu: number; brokerCpu: number }>> {
@@ -160,7 +136,7 @@ async function measureTogether(
 async function rowsOf(
   client: Millrace,
   names: { record: keyof typeof payloads; promise: (typeof promises)[number]; topic: string },
-  scene: { echo: Echo; brokerPid: number },
+  scene: { echo: RoundTrips; brokerPid: number },
 ): Promise<Row[]> {
   const { topic, promise } = names;
   await client.admin().createTopic(topic, { partitions: 1, config: { flush: promise.flush } });
@@ -231,22 +207,17 @@ const broker = spawn(
   ],
   { stdio: ["ignore", "pipe", "inherit"] },
 );
-const echoProcess = spawn(process.execPath, ["-e", echoServer], {
-  stdio: ["ignore", "pipe", "inherit"],
-  cwd: fileURLToPath(new URL("../..", import.meta.url)),
-});
+let stopEcho = (): void => {};
 try {
   const { url } = JSON.parse(await firstLine(broker)) as { url: string };
-  const socket = new WebSocket(`ws://127.0.0.1:${await firstLine(echoProcess)}`, {
-    perMessageDeflate: false,
-  });
-  await new Promise((resolve) => socket.once("open", resolve));
+  const bare = await Echo.start();
+  stopEcho = () => bare[Symbol.dispose]();
   const client = new Millrace(url);
   const rows: Row[] = [];
   for (const record of Object.keys(payloads) as (keyof typeof payloads)[]) {
     for (const [index, promise] of promises.entries()) {
-      socket.removeAllListeners("message");
-      const echo = new Echo(socket, record === "tiny" ? 30 : 100);
+      const message = new Uint8Array(record === "tiny" ? 30 : 100);
+      const echo = { roundTrip: () => bare.roundTrip(message) };
       const topic = `sends-${record === "tiny" ? "tiny" : "plain"}-${index}`;
       rows.push(
         ...(await rowsOf(client, { record, promise, topic }, { echo, brokerPid: broker.pid ?? 0 })),
@@ -254,14 +225,13 @@ try {
     }
   }
   await client.close();
-  socket.close();
   if (values.json) {
     console.log(JSON.stringify(rows));
   } else {
     print(rows);
   }
 } finally {
-  echoProcess.kill("SIGTERM");
+  stopEcho();
   await new Promise((resolve) => {
     broker.once("exit", resolve);
     broker.kill("SIGTERM");
