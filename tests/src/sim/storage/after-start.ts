@@ -3,6 +3,7 @@
 
 import { type Log, parseLogConfig } from "@millrace/storage";
 import { finishCreation } from "./administration.js";
+import { COMPACTED_TOPIC } from "./compacted-logs.js";
 import {
   checkEpochs,
   checkRetries,
@@ -19,7 +20,7 @@ const PRODUCER_BASE_STEP = 10;
 
 export async function checkAfterStart(life: Life, models: Map<string, ModelLog>): Promise<void> {
   for (const log of life.manager.logs()) {
-    if (!models.has(`${log.topic}-${log.partition}`)) {
+    if (log.topic !== COMPACTED_TOPIC && !models.has(`${log.topic}-${log.partition}`)) {
       throw new Error(`${log.topic}-${log.partition} was deleted and is back`);
     }
   }

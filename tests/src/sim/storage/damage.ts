@@ -19,6 +19,7 @@ const hints: readonly (readonly [string, RegExp])[] = [
   ["leader-epoch-checkpoint", /\/leader-epoch-checkpoint$/],
   ["recovery-point", /\/recovery-point-offset-checkpoint$/],
   ["log-start-offset", /\/log-start-offset-checkpoint$/],
+  ["cleaner-offset", /\/cleaner-offset-checkpoint$/],
   ["meta", /\/meta\.properties$/],
   ["partition-metadata", /\/partition\.metadata$/],
   ["quarantine", /\/quarantined$/],

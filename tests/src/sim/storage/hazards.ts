@@ -22,6 +22,7 @@ export interface Hazards {
   readonly compressedShare: number;
   /** Actors that append. */
   readonly appenders: number;
+  readonly isCompacting: boolean;
 }
 
 export function drawHazards(random: Random): Hazards {
@@ -32,6 +33,7 @@ export function drawHazards(random: Random): Hazards {
     lives: 3 + random.below(4),
     logs: isCrowded ? 4 + random.below(5) : 1 + random.below(4),
     appenders: isCrowded ? 5 : 2,
+    isCompacting: random.float() < 0.4,
     lifeMs: between(5, 60),
     pauseMs: between(0.3, 3),
     recordBytesMax: 1 + random.below(random.float() < 0.3 ? 600 : 60),

@@ -4,6 +4,7 @@
 import type { ServerRuntime } from "@millrace/runtime";
 import type { Simulation } from "@millrace/runtime/sim";
 import type { Log, LogManager } from "@millrace/storage";
+import type { CompactedModel } from "./compacted-model.js";
 import type { Hazards } from "./hazards.js";
 import type { ModelLog } from "./model-log.js";
 
@@ -31,6 +32,10 @@ export class Life {
   readonly tally: Tally;
   /** By partition name; a log is taken out when its deletion begins. */
   readonly logs = new Map<string, OpenLog>();
+  /** The compacted log, when the seed has one and it is open. */
+  compacted: { readonly model: CompactedModel; readonly log: Log } | undefined;
+  /** What a topic's configuration becomes on its way to the engine: the same, but for a planted bug. */
+  readonly entriesOf: (entries: Readonly<Record<string, string>>) => Record<string, string>;
   readonly note: (text: string) => void;
   /** Resolves with what an actor found wrong. */
   readonly problem: Promise<unknown>;
@@ -55,6 +60,7 @@ export class Life {
     manager: LogManager;
     hazards: Hazards;
     tally: Tally;
+    entriesOf: (entries: Readonly<Record<string, string>>) => Record<string, string>;
     note: (text: string) => void;
   }) {
     this.simulation = options.simulation;
@@ -62,6 +68,7 @@ export class Life {
     this.manager = options.manager;
     this.hazards = options.hazards;
     this.tally = options.tally;
+    this.entriesOf = options.entriesOf;
     this.note = options.note;
     void this.manager.failed.then(() => {
       this.hasFailed = true;

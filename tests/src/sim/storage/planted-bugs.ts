@@ -22,6 +22,8 @@ export const storageBugs = [
   "cut-before-valid-batches",
   "misread-time-index",
   "remove-before-log-start-is-stored",
+  "swap-unsynced-segment",
+  "drop-tombstones-early",
   "journal-not-replayed",
   "journal-emptied-before-landing",
   "journal-never-told-to-forget",
@@ -33,6 +35,7 @@ export type StorageBug = (typeof storageBugs)[number];
 export interface PlantedRuntime {
   readonly runtime: ServerRuntime;
   readonly createProducerState: (() => ProducerState) | undefined;
+  readonly entriesOf: (entries: Readonly<Record<string, string>>) => Record<string, string>;
   /** The start is over. */
   opened(): void;
   /** Bytes of `.log` files that were read until then. */
@@ -60,6 +63,8 @@ export function plantStorageBug(
     runtime: { ...original, fileSystem, compute: plantCompute(original.compute, bug, phase) },
     createProducerState:
       bug === "keep-producers-on-truncation" ? () => new StubbornProducerState() : undefined,
+    entriesOf: (entries) =>
+      bug === "drop-tombstones-early" ? { ...entries, "delete.retention.ms": "0" } : { ...entries },
     opened: () => {
       phase.isOpening = false;
     },
@@ -126,6 +131,10 @@ function plantFiles(fileSystem: FileSystem, planting: Planting): FileSystem {
       return withoutRename(fileSystem, "log-start-offset-checkpoint");
     case "cut-before-valid-batches":
       return cutAtFirstBadBatch(fileSystem, { phase, compute });
+    case "swap-unsynced-segment":
+      return wrapFiles(fileSystem, (file) =>
+        file.path.endsWith(".cleaned") ? { sync: async () => undefined } : {},
+      );
     case "journal-not-replayed":
       return withoutReplay(fileSystem, () => phase.isOpening);
     case "journal-emptied-before-landing":

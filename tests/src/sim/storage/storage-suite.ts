@@ -27,6 +27,7 @@ const hintFiles = [
   "leader-epoch-checkpoint",
   "recovery-point",
   "log-start-offset",
+  "cleaner-offset",
   "meta",
   "partition-metadata",
   "quarantine",
@@ -66,6 +67,8 @@ export const requiredFaults: readonly string[] = [
   "commit journal written",
   "commit journal replayed",
   "scrubbed",
+  "cleaning pass",
+  "compacted log compared",
   "end: clean",
   "end: failure",
 ];

@@ -1,12 +1,14 @@
 // The world of one seed: a machine whose process starts, works, and ends in every way that there is, again and again, with
 // its disk failing and damaged in between; and the model that says what must be left.
 
-import { type Logger, type ServerRuntime, silentLogger } from "@millrace/runtime";
+import type { Logger, ServerRuntime } from "@millrace/runtime";
 import type { MutationKind, SimNode, Simulation } from "@millrace/runtime/sim";
 import { type Finding, LogManager } from "@millrace/storage";
 import { administrator, create } from "./administration.js";
 import { checkAfterStart } from "./after-start.js";
 import { appender } from "./appends.js";
+import { compactor, drawCompacted, openCompacted } from "./compacted-logs.js";
+import type { CompactedModel } from "./compacted-model.js";
 import { type DamageTools, damageAtRest, damageWhileRunning, rememberIndexes } from "./damage.js";
 import {
   type CheckedDirectory,
@@ -14,6 +16,7 @@ import {
   checkQuickStart,
   checkVerification,
 } from "./directory-checks.js";
+import { engineLog } from "./engine-log.js";
 import type { Hazards } from "./hazards.js";
 import { Life, Tally } from "./life.js";
 import type { ModelLog } from "./model-log.js";
@@ -45,6 +48,7 @@ export class StorageWorld {
   readonly #hazards: Hazards;
   readonly #node: SimNode;
   readonly #damage: DamageTools;
+  readonly #compacted: CompactedModel | undefined;
   readonly #directory: CheckedDirectory;
   readonly #logger: Logger;
   #disarm: () => void = () => undefined;
@@ -62,7 +66,8 @@ export class StorageWorld {
     this.#hazards = options.hazards;
     this.#node = simulation.node("broker");
     this.#directory = { node: this.#node, path: PATH, models: this.models };
-    this.#logger = this.#noting();
+    this.#compacted = options.hazards.isCompacting ? drawCompacted(simulation.random) : undefined;
+    this.#logger = engineLog(options.note, this.tally);
     this.#node.disk.onOperation(({ kind, path }) => {
       if (kind === "write" && path.includes("/commit-journal-")) {
         this.tally.count("commit journal written");
@@ -150,6 +155,7 @@ export class StorageWorld {
       manager: outcome,
       hazards: this.#hazards,
       tally: this.tally,
+      entriesOf: planted.entriesOf,
       note: this.#options.note,
     });
     if (this.#hasWrongId(outcome)) {
@@ -162,6 +168,9 @@ export class StorageWorld {
       checkQuickStart(life, this.#directory, planted.logBytesRead());
     }
     await checkAfterStart(life, this.models);
+    if (this.#compacted !== undefined) {
+      await openCompacted(life, this.#compacted);
+    }
     if (!isTroubled) {
       checkMarkers(life, this.#directory);
     }
@@ -230,21 +239,6 @@ export class StorageWorld {
     };
   }
 
-  /** What the storage engine itself has to say goes into the trace. */
-  #noting(): Logger {
-    const log = (fields: Readonly<Record<string, unknown>>, message: string): void => {
-      const details = Object.entries(fields).map(([name, value]) => `${name}=${String(value)}`);
-      this.#options.note(`${message} (${details.join(", ")})`);
-    };
-    const info = (fields: Readonly<Record<string, unknown>>, message: string): void => {
-      if (message === "commit journal replayed") {
-        this.tally.count(message);
-      }
-      log(fields, message);
-    };
-    return { ...silentLogger, info, warn: log, error: log, fatal: log };
-  }
-
   /** What happened since the last start explains what `verify` finds. */
   #explains({ severity, path }: Finding): boolean {
     const isHintOff =
@@ -271,6 +265,9 @@ export class StorageWorld {
       life.run(() => actor(life));
     }
     life.run(() => administrator(life, this.models));
+    if (this.#compacted !== undefined) {
+      life.run(() => compactor(life));
+    }
     life.run(() => this.#troubles(life));
     const timeMs = random.float() * 2 * this.#hazards.lifeMs;
     const ending = await Promise.race([
@@ -354,6 +351,10 @@ export class StorageWorld {
         model.promise(log.recoveryPoint, true);
       }
     }
+    if (life?.compacted !== undefined) {
+      const { model, log } = life.compacted;
+      model.promise(log.recoveryPoint, true);
+    }
     if (life !== undefined) {
       life.end();
     }
@@ -366,6 +367,7 @@ export class StorageWorld {
     noTrouble(this.#node.disk);
     this.#lastEnding = ending;
     if (ending === "powerLoss") {
+      this.#compacted?.powerLost();
       for (const model of this.models.values()) {
         model.powerLost();
       }
