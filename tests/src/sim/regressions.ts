@@ -2,10 +2,8 @@
 
 export const brokerRegressions: readonly { seed: number; found: string }[] = [];
 
-/** A change of what a seed draws makes another world of it: then its test in packages/storage is what is left. */
-export const storageRegressions: readonly { seed: number; found: string }[] = [
-  {
-    seed: 7,
-    found: "a segment whose name was not made durable by the start that went on with it",
-  },
-];
+/**
+ * A change of what seeds draw makes other worlds of them, and an entry from before it proves nothing any more: it goes, and
+ * the bug's own test in packages/storage stays.
+ */
+export const storageRegressions: readonly { seed: number; found: string }[] = [];

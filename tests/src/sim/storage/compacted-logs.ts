@@ -212,7 +212,10 @@ async function appendSome(life: Life, { model, log }: OpenCompacted): Promise<vo
         model.promise(lastOffset + 1, isFsynced);
       }
     } catch (error) {
-      model.cutTo(Math.min(model.end, baseOffset));
+      // Of a log that failed, or was closed, nothing is known; one that goes on has taken the batch back.
+      if (!life.isOver && log.state === "online") {
+        model.cutTo(Math.min(model.end, baseOffset));
+      }
       throw error;
     }
   }
