@@ -392,10 +392,8 @@ export class LogManager {
 
   #assertOpen(): void {
     if (this.#failure !== undefined || this.#closing !== undefined) {
-      throw new MillraceError(
-        "KAFKA_STORAGE_ERROR",
-        this.#failure?.message ?? "the storage is closed",
-      );
+      const reason = this.#failure?.message ?? "the storage is closed";
+      throw new MillraceError("KAFKA_STORAGE_ERROR", reason);
     }
   }
 }
