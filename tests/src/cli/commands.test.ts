@@ -157,7 +157,7 @@ describe("millrace doctor", () => {
     await run(["topics", "create", "examined"]);
     const { checks, code, ok } = await doctor("--topic", "examined");
     expect({ code, ok }).toEqual({ code: 0, ok: true });
-    const steps = "url dns tcp http clock websocket hello metadata advertised roundtrip";
+    const steps = "url dns tcp http upkeep clock websocket hello metadata advertised roundtrip";
     expect(checks.map(({ step }) => step)).toEqual(steps.split(" "));
     expect(checks.every(({ verdict }) => verdict === "ok")).toBe(true);
   });
