@@ -3,7 +3,7 @@
 // plain message to ws: both get it as `data`, as from any socket.
 
 import { connect, type Socket } from "node:net";
-import { toUint8Array } from "./bytes.js";
+import { messageMemory } from "./bytes.js";
 import { FrameSplitter } from "./frame-splitter.js";
 
 export interface DialedSocketOptions {
@@ -28,7 +28,7 @@ export class DialedSocket {
       isMasked: false,
       sureShare: 0,
       maxMessageBytes,
-      allocate: (bytes) => toUint8Array(Buffer.allocUnsafe(bytes)),
+      allocate: messageMemory,
       onMessage: (message) => this.#onMessage?.(message),
       onOther: (bytes) => this.#handOn(bytes),
     });

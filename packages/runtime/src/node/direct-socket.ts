@@ -6,6 +6,7 @@
 
 import { type OnReadOpts, Socket, type SocketConstructorOpts } from "node:net";
 import type { Duplex } from "node:stream";
+import { messageMemory } from "./bytes.js";
 import { FrameSplitter } from "./frame-splitter.js";
 
 /** How much is read at once. */
@@ -41,7 +42,7 @@ export class DirectSocket {
     const { maxMessageBytes, scratch } = options;
     this.#splitter = new FrameSplitter({
       maxMessageBytes,
-      allocate: (bytes) => plainBytes(Buffer.allocUnsafe(bytes)),
+      allocate: messageMemory,
       onMessage: (message) => this.#events?.onMessage(message),
       // Whoever listens may keep what it gets.
       onOther: (bytes) => this.socket.emit("data", Buffer.from(bytes)),
@@ -105,9 +106,6 @@ export class DirectSocket {
     }
   }
 }
-
-const plainBytes = (buffer: Buffer): Uint8Array =>
-  new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.length);
 
 /** Not a subclass: a TLS socket's handle is another thing. */
 const isExactly = (type: unknown, object: object): boolean => object.constructor === type;
