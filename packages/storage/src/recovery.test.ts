@@ -1,5 +1,5 @@
 import type { ServerRuntime } from "@millrace/runtime";
-import { Simulation } from "@millrace/runtime/sim";
+import { type SimNode, Simulation } from "@millrace/runtime/sim";
 import { describe, expect, it } from "vitest";
 import { ProducerState } from "./core/producer-state.js";
 import { batchOf, createLog, openManager, valuesOf } from "./testdata/harness.js";
@@ -37,6 +37,38 @@ async function withUnverifiedTail(
       return node.runtime();
     };
     await work({ simulation, restart, size, batchBytes: size / COUNT });
+  });
+}
+
+/** A batch of one record that fills `sizeBytes`. */
+function batchOfBytes(sizeBytes: number): Uint8Array {
+  const around = batchOf({ values: ["v".repeat(sizeBytes)] }).length - sizeBytes;
+  for (let length = sizeBytes - around; length < sizeBytes; length++) {
+    const batch = batchOf({ values: ["v".repeat(length)] });
+    if (batch.length === sizeBytes) {
+      return batch;
+    }
+  }
+  throw new Error(`no batch has ${sizeBytes} bytes`);
+}
+
+/** What a start finds of a killed broker's batches, all past the recovery point, after some damage. */
+async function afterDamage(
+  sizes: readonly number[],
+  damage: (disk: SimNode["disk"]) => void,
+): Promise<{ state: string | undefined; end: number | undefined }> {
+  const simulation = new Simulation({ seed: 9 });
+  const node = simulation.node("broker");
+  return await simulation.run(async () => {
+    const log = await createLog(await openManager({ runtime: node.runtime() }));
+    for (const size of sizes) {
+      log.append(batchOfBytes(size), { leaderEpoch: 0 });
+    }
+    await log.whenFlushed(sizes.length - 1);
+    node.crash();
+    damage(node.disk);
+    const again = (await openManager({ runtime: node.runtime() })).getLog("events", 0);
+    return { state: again?.state, end: again?.logEndOffset };
   });
 }
 
@@ -103,6 +135,37 @@ describe("recovery", () => {
       expect(again?.state).toBe("online");
       expect(again?.logEndOffset).toBe(Math.floor(512 / batchBytes));
     });
+  });
+
+  it("cuts a lost sector that holds the end of a batch and the zeros its successor begins with", async () => {
+    for (let shared = 1; shared <= 12; shared++) {
+      const sizes = [500, 1_036 - shared, 100, 100];
+      const found = await afterDamage(sizes, (disk) => {
+        disk.corrupt(LOG, { position: 1_024, length: 512, kind: "zeros" });
+      });
+      expect(found, `${shared} bytes`).toEqual({ state: "online", end: 1 });
+    }
+  });
+
+  it("cuts a batch of whose lost first sector its CRC covers nothing", async () => {
+    // Of the base offset 3 seven bytes are zeros: nothing is lost with those.
+    for (let own = 1; own <= 60; own++) {
+      const sizes = [200, 200, 1_136 - own, 700, 100];
+      const found = await afterDamage(sizes, (disk) => {
+        disk.corrupt(LOG, { position: 1_536 - own, length: own, kind: "zeros" });
+      });
+      expect(found, `${own} bytes`).toEqual({ state: "online", end: own < 8 ? 5 : 3 });
+    }
+  });
+
+  it("does not take one flipped bit of a base offset for a lost sector", async () => {
+    for (let own = 8; own <= 11; own++) {
+      const sizes = [200, 1_336 - own, 700, 100];
+      const found = await afterDamage(sizes, (disk) => {
+        disk.flipBit(LOG, (1_536 - own + 7) * 8 + 1);
+      });
+      expect(found, `${own} bytes`).toEqual({ state: "quarantined", end: 4 });
+    }
   });
 
   it("would serve a damaged batch if the CRC were skipped (negative control)", async () => {

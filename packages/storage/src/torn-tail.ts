@@ -198,10 +198,11 @@ function tryReadHeader(bytes: Uint8Array): BatchHeader | undefined {
  * Whether the bad batch, which ends at `end`, is as it was written but for one bit, or for what its CRC does not cover.
  * Then it was on the disk once, and sectors of zeros are what it holds.
  */
-async function isBitRot({ file, position, compute }: BadBatch, end: number): Promise<boolean> {
+async function isBitRot(bad: BadBatch, end: number): Promise<boolean> {
+  const { file, position, compute } = bad;
   const bytes =
     end - position < HEADER_BYTES ? undefined : await readFully(file, position, end - position);
-  if (bytes === undefined) {
+  if (bytes === undefined || isBeginningLost(bad, bytes)) {
     return false;
   }
   const covered = bytes.subarray(CRC_AT + CRC_BYTES);
@@ -210,13 +211,45 @@ async function isBitRot({ file, position, compute }: BadBatch, end: number): Pro
   return actual === claimed || isSingleBitError(actual, claimed, covered.length);
 }
 
-/** Whether some sector between the bad batch's first byte and `end` never got what was written to it. */
+/**
+ * Whether the batch's first sector, which may hold no more of it than its CRC does not cover, never got what was written
+ * to it: zeros where offset and size have more than one bit, so that no single flip can have made them.
+ */
+function isBeginningLost(bad: BadBatch, bytes: Uint8Array): boolean {
+  const length = SECTOR_BYTES - (bad.position % SECTOR_BYTES);
+  if (bytes.subarray(0, length).some((byte) => byte !== 0)) {
+    return false;
+  }
+  const written = expectedStart(bad, bytes.length).subarray(0, length);
+  return written.reduce((bits, byte) => bits + bitsIn(byte), 0) > 1;
+}
+
+/** Base offset and size of the bad batch as they were written. */
+function expectedStart({ expectedOffset }: BadBatch, sizeBytes: number): Uint8Array {
+  const view = new DataView(new ArrayBuffer(OFFSET_AND_SIZE_BYTES));
+  view.setBigInt64(0, BigInt(expectedOffset));
+  view.setInt32(OFFSET_BYTES, sizeBytes - OFFSET_AND_SIZE_BYTES);
+  return new Uint8Array(view.buffer);
+}
+
+function bitsIn(byte: number): number {
+  let count = 0;
+  for (let rest = byte; rest !== 0; rest >>>= 1) {
+    count += rest & 1;
+  }
+  return count;
+}
+
+/**
+ * Whether some sector between the bad batch's first byte and `end` never got what was written to it. The last one may hold
+ * the next batch's first bytes, too: the zeros that most base offsets begin with.
+ */
 async function hasLostSector(bad: BadBatch, end: number): Promise<boolean> {
   let from = bad.position;
   let to = (Math.floor(from / SECTOR_BYTES) + 1) * SECTOR_BYTES;
-  while (to <= end) {
+  while (from < end) {
     const piece = await readFully(bad.file, from, to - from);
-    if (piece?.every((byte) => byte === 0) && isTelling(bad, { from, to })) {
+    if (piece?.every((byte) => byte === 0) && isTelling(bad, { from, to: Math.min(to, end) })) {
       return true;
     }
     from = to;
