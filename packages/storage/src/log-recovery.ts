@@ -216,6 +216,7 @@ async function recoverSegments(options: SegmentsOptions): Promise<RecoveredSegme
     epochs,
     indexIntervalBytes,
     isQuarantined: options.marked !== undefined,
+    isSizeDurable: options.areNamesDurable,
   });
   damage ??= active.damage;
   const isBehindStart = active.segment.endOffset < (options.logStartOffset ?? 0);

@@ -33,4 +33,31 @@ describe("the log end that a start has found", () => {
       await third.close();
     });
   });
+
+  it("stays where it is when the sync of a truncation failed, and the power goes", async () => {
+    const { simulation, node } = createSimRuntime();
+    await simulation.run(async () => {
+      const log = await createLog(await openManager({ runtime: node.runtime() }));
+      for (let index = 0; index < 5; index++) {
+        await appendFlushed(log, { values: [`value-${index}`] });
+      }
+      const path = "/data/events-0/00000000000000000000.log";
+      const stop = node.disk.onOperation((operation) => {
+        if (operation.kind === "truncate" && operation.path === path) {
+          stop();
+          node.disk.failNext("sync", { path });
+        }
+      });
+      await expect(log.truncateTo(2)).rejects.toThrow("the disk failed");
+      node.crash();
+
+      const second = await openManager({ runtime: node.runtime() });
+      expect(second.getLog("events", 0)?.logEndOffset).toBe(2);
+      node.crash({ powerLoss: true, model: "nothing" });
+
+      const third = await openManager({ runtime: node.runtime() });
+      expect(third.getLog("events", 0)?.logEndOffset).toBe(2);
+      await third.close();
+    });
+  });
 });

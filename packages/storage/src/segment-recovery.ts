@@ -90,6 +90,8 @@ export interface ActiveRecoveryOptions {
   readonly indexIntervalBytes: number;
   /** Damage of the log was found before: nothing is cut, for what looks like a torn tail may be that damage. */
   readonly isQuarantined: boolean;
+  /** After a clean stop. A size that is set again counts as a write, by which retention tells a file's age. */
+  readonly isSizeDurable: boolean;
 }
 
 export async function recoverActive(
@@ -97,6 +99,7 @@ export async function recoverActive(
   options: ActiveRecoveryOptions,
 ): Promise<ActiveRecovery> {
   const path = `${place.directory}/${segmentFileName(place.baseOffset, LOG_SUFFIX)}`;
+  const { isSizeDurable } = options;
   const { size } = await place.fileSystem.status(path);
   const file = await place.fileSystem.open(path, "readWrite");
   try {
@@ -107,7 +110,7 @@ export async function recoverActive(
       const position = indexes.logBytes;
       const { epochs } = options;
       const runs = await undamagedRuns({ ...place, file, size, epochs });
-      await writeAgain(file, { from: position, to: size, size });
+      await writeAgain(file, { from: position, to: size, size, isSizeDurable });
       const damage = `${path}: ${trusted.damage}`;
       const segment = damagedSegment(place, { indexes, size, runs });
       return { segment, damage, verifiedBytes: 0, cutBytes: 0, cutReason: undefined };
@@ -130,7 +133,7 @@ export async function recoverActive(
     const bad = { file, size, indexes, problem, epochs, isQuarantined };
     const behind = await behindDamage(place, bad);
     const to = behind === undefined ? end.position : size;
-    await writeAgain(file, { from, to, size });
+    await writeAgain(file, { from, to, size, isSizeDurable });
     const stored = await readIndexState(place);
     if (stored !== undefined && stored.logBytes !== indexes.logBytes) {
       // It may describe batches that are gone, and must not be believed when others take their place.
@@ -307,18 +310,21 @@ async function isGenuine(
   return position === batch.to;
 }
 
-/** Cuts the file at `to`, and writes and syncs what lies between `from` and there. */
-async function writeAgain(
-  file: FileHandle,
-  range: { readonly from: number; readonly to: number; readonly size: number },
-): Promise<void> {
-  const { from, to, size } = range;
-  if (from === size) {
-    // Nothing to write; but the file may just have become shorter, and what was cut must not come back.
-    await file.sync();
-    return;
-  }
-  if (to < size) {
+interface AgainRange {
+  readonly from: number;
+  readonly to: number;
+  readonly size: number;
+  readonly isSizeDurable: boolean;
+}
+
+/**
+ * Cuts the file at `to`, and writes and syncs what lies between `from` and there. It is cut even if it ends there already:
+ * after a truncation whose sync failed the page cache shows a size that the disk does not have, and what was cut must not
+ * come back.
+ */
+async function writeAgain(file: FileHandle, range: AgainRange): Promise<void> {
+  const { from, to, size, isSizeDurable } = range;
+  if (to < size || !isSizeDurable) {
     await file.truncate(to);
   }
   for (let position = from; position < to; position += CHUNK_BYTES) {
