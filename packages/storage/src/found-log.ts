@@ -1,9 +1,11 @@
 // A partition's directory found at a start: whose it is by its metadata file, its recovery, and what the operator is told.
 
+import type { DirectoryEntry } from "@millrace/runtime";
 import {
   PARTITION_METADATA_FILE,
   type PartitionName,
   parsePartitionDirectory,
+  TEMPORARY_SUFFIX,
 } from "./core/segment-name.js";
 import { decodePartitionMetadata } from "./core/text-checkpoints.js";
 import { readTextIfPresent } from "./files.js";
@@ -29,8 +31,7 @@ export async function recoverFoundLog(found: FoundLog): Promise<RecoveredLog | u
   const directory = `${found.path}/${name}`;
   const { fileSystem } = environment.runtime;
   const text = await readTextIfPresent(fileSystem, `${directory}/${PARTITION_METADATA_FILE}`);
-  const isEmpty = (await fileSystem.readDirectory(directory)).length === 0;
-  if (text === undefined && isEmpty) {
+  if (text === undefined && isHalfCreated(await fileSystem.readDirectory(directory))) {
     return undefined;
   }
   const { topic, partition } = parsePartitionDirectory(name) as PartitionName;
@@ -47,6 +48,14 @@ export async function recoverFoundLog(found: FoundLog): Promise<RecoveredLog | u
   });
   tell(environment, recovered.report);
   return recovered;
+}
+
+/**
+ * Whether the creation of a log was interrupted before its metadata was in place, when nothing had been promised. An empty
+ * directory and one with the file under its temporary name are the same: a power cut may turn either into the other.
+ */
+export function isHalfCreated(entries: readonly Pick<DirectoryEntry, "name">[]): boolean {
+  return entries.every(({ name }) => name === PARTITION_METADATA_FILE + TEMPORARY_SUFFIX);
 }
 
 function tell({ runtime }: LogEnvironment, report: RecoveryReport): void {

@@ -37,4 +37,34 @@ describe("a start behind a kill", () => {
       expect(values.get(acknowledged)).toBe("after it");
     });
   });
+
+  it("passes over a log whose creation was interrupted before its metadata was in place", async () => {
+    const { simulation, node } = createSimRuntime();
+    await simulation.run(async () => {
+      const first = await openManager({ runtime: node.runtime() });
+      const path = `${LOG_DIRECTORY}/partition.metadata.tmp`;
+      const killed = new Promise<void>((resolve) => {
+        const stop = node.disk.onOperation((operation) => {
+          if (operation.kind === "sync" && operation.path === path) {
+            stop();
+            node.crash();
+            resolve();
+          }
+        });
+      });
+      void createLog(first).catch(() => undefined);
+      await killed;
+      expect(node.disk.paths()).toContain(path);
+
+      const second = await openManager({ runtime: node.runtime() });
+      expect([...second.logs()]).toEqual([]);
+      const log = await createLog(second);
+      const acknowledged = await appendFlushed(log, { values: ["in the end"] });
+      node.crash({ powerLoss: true, model: "nothing" });
+
+      const third = await openManager({ runtime: node.runtime() });
+      expect((await valuesOf(await createLog(third))).get(acknowledged)).toBe("in the end");
+      expect(node.disk.paths()).not.toContain(path);
+    });
+  });
 });

@@ -61,6 +61,7 @@ describe("verifyDirectory", () => {
       await manager.close();
       const { fileSystem, compute } = node.runtime();
       await fileSystem.createDirectory("/data/events-1");
+      node.disk.plant("/data/events-2/partition.metadata.tmp", new Uint8Array(3));
       const findings: Finding[] = [];
       for await (const item of verifyDirectory(fileSystem, "/data", { compute })) {
         if (item.kind === "finding") {

@@ -24,6 +24,7 @@ import {
   type OffsetCheckpoint,
 } from "./core/text-checkpoints.js";
 import { readTextIfPresent } from "./files.js";
+import { isHalfCreated } from "./found-log.js";
 import { JournalOverlay } from "./journal-overlay.js";
 import { readIndexState, SegmentIndexes } from "./segment-indexes.js";
 import { runsBehindBadBatch } from "./torn-tail.js";
@@ -172,7 +173,7 @@ class LogVerifier {
       this.#add({ severity: "hint", path, position: undefined, problem });
       return this.#findings;
     }
-    if (names.length === 0) {
+    if (isHalfCreated(names)) {
       // Its creation was interrupted before anything was promised: a start passes it over, too.
       return [];
     }
