@@ -14,7 +14,7 @@ import {
   readWhole,
 } from "./compare.js";
 import type { Life } from "./life.js";
-import type { ModelLog } from "./model-log.js";
+import type { ModelBatch, ModelLog } from "./model-log.js";
 
 const PRODUCER_BASE_STEP = 10;
 
@@ -154,7 +154,7 @@ async function checkBatches(life: Life, model: ModelLog, log: Log): Promise<void
     }
     const options = { maxBytes: batch.bytes.length, endOffset: logEndOffset, minOneBatch: true };
     try {
-      const slice = await log.read({ ...options, offset: baseOffset });
+      const slice = await readPastDamage(batch, () => log.read({ ...options, offset: baseOffset }));
       const isServed = slice.sizeBytes > 0;
       if (isServed && !isEqual(joined(slice), batch.bytes)) {
         throw model.violation(`offset ${baseOffset} is served with other bytes`);
@@ -178,6 +178,22 @@ async function checkBatches(life: Life, model: ModelLog, log: Log): Promise<void
       }
       life.tally.count("damaged batch refused");
     }
+  }
+}
+
+/**
+ * The way to a batch begins at an index entry, and may lead over a damaged batch that nobody has read yet: one before the log
+ * start, say. Who meets damage first is told so, whatever it asked for; Kafka's clients ask again. What is undamaged is
+ * known by then, and must be served.
+ */
+async function readPastDamage<T>(batch: ModelBatch, read: () => T | Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    if (batch.isDamaged || !isError(error, "CORRUPT_MESSAGE")) {
+      throw error;
+    }
+    return await read();
   }
 }
 
