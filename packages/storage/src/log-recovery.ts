@@ -64,8 +64,8 @@ export async function recoverLog(options: RecoverLogOptions): Promise<RecoveredL
   const { environment, id, directory } = options;
   const { fileSystem, compute } = environment.runtime;
   await finishSwaps({ fileSystem, compute, directory });
-  const bases = await findSegments(options);
   const storedEpochs = await loadEpochs(options);
+  const bases = await findSegments(options, storedEpochs);
   const marked = await readQuarantine(fileSystem, directory);
   const found = await recoverSegments({ ...options, bases, epochs: storedEpochs, marked });
   const { active, segments } = found;
@@ -73,18 +73,17 @@ export async function recoverLog(options: RecoverLogOptions): Promise<RecoveredL
     // A process that was killed may have left a segment's file whose name no power cut would spare.
     await fileSystem.syncDirectory(directory);
   }
-  // Of a log whose records were all deleted none are left; without its start, records are back that have epochs.
-  const areForgotten = options.logStartOffset === undefined && storedEpochs?.entries.length === 0;
+  const end = segments.at(-1)?.endOffset ?? 0;
+  const start = Math.max(knownStart(options, storedEpochs), segments[0]?.baseOffset ?? 0);
+  // When all records were deleted no epoch is left. Records that are back, for the log start is lost or an earlier start
+  // has stored what it made of that, have theirs.
+  const areForgotten = storedEpochs?.entries.length === 0 && start < end;
   const knownEpochs = areForgotten ? undefined : storedEpochs;
   const rebuilt = knownEpochs === undefined ? await rebuildEpochs(segments, compute) : undefined;
   const damage = await durableDamage({ ...options, marked }, found.damage ?? rebuilt?.damage);
-  const end = segments.at(-1)?.endOffset ?? 0;
   // A damaged log ends where it once was known to end, so that nobody reads less without noticing.
   const knownEnd = Math.max(end, options.recoveryPoint);
   const logEnd = damage === undefined ? end : knownEnd;
-  // The first epoch's entry moves with the log start: where the checkpoint is lost, it says what was deleted.
-  const firstEpoch = storedEpochs?.entries[0]?.startOffset ?? 0;
-  const start = Math.max(options.logStartOffset ?? firstEpoch, segments[0]?.baseOffset ?? 0);
   const parts: LogParts = {
     id,
     directory,
@@ -146,8 +145,19 @@ async function durableDamage(
   return found;
 }
 
+/** The first epoch's entry moves with the log start: where the checkpoint is lost, it says what was deleted. */
+function knownStart(
+  { logStartOffset }: RecoverLogOptions,
+  epochs: LeaderEpochs | undefined,
+): number {
+  return logStartOffset ?? epochs?.entries[0]?.startOffset ?? 0;
+}
+
 /** Base offsets in order. Leftovers of interrupted steps and segments wholly before the log start are removed. */
-async function findSegments(options: RecoverLogOptions): Promise<number[]> {
+async function findSegments(
+  options: RecoverLogOptions,
+  epochs: LeaderEpochs | undefined,
+): Promise<number[]> {
   const { fileSystem } = options.environment.runtime;
   const bases: number[] = [];
   for (const { name } of await fileSystem.readDirectory(options.directory)) {
@@ -161,7 +171,7 @@ async function findSegments(options: RecoverLogOptions): Promise<number[]> {
     }
   }
   bases.sort((left, right) => left - right);
-  const start = options.logStartOffset ?? 0;
+  const start = knownStart(options, epochs);
   const isBeforeStart = (index: number): boolean => (bases[index + 1] ?? Infinity) <= start;
   for (const [index, base] of bases.entries()) {
     if (isBeforeStart(index)) {

@@ -133,6 +133,48 @@ describe("a start behind damage", () => {
     );
   });
 
+  it("knows those epochs, too, when the start that found the loss was killed before it stored them", async () => {
+    const { simulation, node } = createSimRuntime();
+    await simulation.run(async () => {
+      const first = await openManager({ runtime: node.runtime() });
+      const log = await createLog(first);
+      await writeFive(log);
+      await log.deleteRecordsBefore(5);
+      await first.close();
+      await (await openManager({ runtime: node.runtime() })).close();
+      node.disk.loseFile("/data/log-start-offset-checkpoint");
+      const second = await openManager({ runtime: node.runtime() });
+      expect(second.getLog("events", 0)?.logStartOffset).toBe(0);
+      node.crash();
+      const third = (await openManager({ runtime: node.runtime() })).getLog("events", 0);
+      expect(third?.logStartOffset).toBe(0);
+      expect(third?.endOffsetForEpoch(0)).toEqual({ epoch: 0, endOffset: 5 });
+    });
+  });
+
+  it("misses no segment among those that were deleted when a power cut takes one back and the log start is lost", async () => {
+    const { simulation, node } = createSimRuntime();
+    await simulation.run(async () => {
+      const first = await openManager({ runtime: node.runtime() });
+      const log = await createLog(first, { "segment.bytes": "200" });
+      for (let offset = 0; offset < 20; offset++) {
+        await appendFlushed(log, { values: [`value-${offset}`] });
+      }
+      const path = `${DIRECTORY}/00000000000000000000.log`;
+      const deleted = node.disk.peek(path);
+      await log.deleteRecordsBefore(15);
+      await first.close();
+      await (await openManager({ runtime: node.runtime() })).close();
+      expect(node.disk.paths()).not.toContain(path);
+      node.disk.plant(path, deleted);
+      node.disk.loseFile("/data/log-start-offset-checkpoint");
+      const again = (await openManager({ runtime: node.runtime() })).getLog("events", 0);
+      expect(again?.state).toBe("online");
+      expect(again?.logStartOffset).toBe(15);
+      expect(again?.logEndOffset).toBe(20);
+    });
+  });
+
   it("forgets producers rather than refuse them by an outdated snapshot", async () => {
     const batch = (sequence: number): Uint8Array =>
       batchOf({ values: ["x".repeat(20)], producerId: 7, baseSequence: sequence });
