@@ -31,7 +31,7 @@ const { createDriver } = (await import(`../drivers/${job.client}.js`)) as {
 };
 function wordsOf(error: unknown): string {
   const causes = error instanceof AggregateError ? `: ${error.errors.map(wordsOf).join("; ")}` : "";
-  return error instanceof Error ? `${error.message}${causes}\n${error.stack}` : String(error);
+  return error instanceof Error ? `${error.message}${causes}` : String(error);
 }
 
 try {
