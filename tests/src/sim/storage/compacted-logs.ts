@@ -166,9 +166,13 @@ async function clean(life: Life): Promise<void> {
   const nowMs = life.runtime.clock.nowMs() + random.below(40_000);
   compacted?.model.cleaning(nowMs);
   const dedupeBufferBytes = [60, 400, 100_000][random.below(3)] ?? 400;
-  const reports = await manager.cleaner.clean({ nowMs, dedupeBufferBytes });
-  if (!life.isOver) {
-    life.tally.count("cleaning pass", reports.length);
+  try {
+    const reports = await manager.cleaner.clean({ nowMs, dedupeBufferBytes });
+    if (!life.isOver) {
+      life.tally.count("cleaning pass", reports.length);
+    }
+  } finally {
+    compacted?.model.cleaned();
   }
 }
 

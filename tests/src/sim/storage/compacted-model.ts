@@ -34,6 +34,8 @@ export class CompactedModel {
   promisedOnKill = 0;
   /** Its creation was answered. */
   isPresent = false;
+  /** What a pass that runs was told: it may cover records that are appended before it looks where the log ends. */
+  #cleaningMs: number | undefined;
 
   constructor(id: LogId, entries: Readonly<Record<string, string>>) {
     this.id = id;
@@ -42,7 +44,7 @@ export class CompactedModel {
 
   took(records: readonly KeyedRecord[]): void {
     for (const record of records) {
-      this.records.push({ ...record, seenMs: undefined, mayBeGone: false });
+      this.records.push({ ...record, seenMs: this.#cleaningMs, mayBeGone: false });
       this.end = record.offset + 1;
     }
   }
@@ -67,6 +69,7 @@ export class CompactedModel {
   /** A cleaning begins, and is told that it is `nowMs`. */
   cleaning(nowMs: number): void {
     const retentionMs = Number(this.entries["delete.retention.ms"]);
+    this.#cleaningMs = nowMs;
     for (const record of this.records) {
       record.mayBeGone ||=
         record.value === null &&
@@ -74,6 +77,11 @@ export class CompactedModel {
         nowMs >= record.seenMs + retentionMs;
       record.seenMs = Math.min(record.seenMs ?? nowMs, nowMs);
     }
+  }
+
+  /** The cleaning is over, one way or another. */
+  cleaned(): void {
+    this.#cleaningMs = undefined;
   }
 
   /** Retention moved the start: what went was old. */
