@@ -142,6 +142,10 @@ async function main(): Promise<number> {
     console.error(`--bug is one of ${suite.bugs.join(", ")}`);
     return 64;
   }
+  if (bug !== undefined && values.seed === undefined) {
+    console.error("--bug goes with --seed; --planted looks for the seeds that catch them all");
+    return 64;
+  }
   if (values.planted) {
     return await runPlanted(suite);
   }

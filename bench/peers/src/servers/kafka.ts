@@ -75,13 +75,10 @@ export async function startKafka(request: ServerRequest): Promise<RunningServer>
     ],
     { logFile },
   );
-  try {
+  await server.orStop(async () => {
     await server.listening(ports[0]);
     await server.logged(/Kafka Server started/);
-  } catch (error) {
-    await server.stop();
-    throw error;
-  }
+  });
   return {
     address: `127.0.0.1:${ports[0]}`,
     pid: server.pid,

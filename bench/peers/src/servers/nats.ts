@@ -16,12 +16,7 @@ export async function startNats(request: ServerRequest): Promise<RunningServer> 
   const server = ServerProcess.spawn([findProgram("nats-server") ?? "nats-server", "-c", config], {
     logFile,
   });
-  try {
-    await server.listening(port);
-  } catch (error) {
-    await server.stop();
-    throw error;
-  }
+  await server.orStop(() => server.listening(port));
   return {
     address: `127.0.0.1:${port}`,
     pid: server.pid,

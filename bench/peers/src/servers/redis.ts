@@ -17,12 +17,7 @@ export async function startRedis(request: ServerRequest): Promise<RunningServer>
     ],
     { logFile },
   );
-  try {
-    await server.listening(port);
-  } catch (error) {
-    await server.stop();
-    throw error;
-  }
+  await server.orStop(() => server.listening(port));
   return {
     address: `127.0.0.1:${port}`,
     pid: server.pid,

@@ -98,6 +98,16 @@ export class ServerProcess {
     return new ServerProcess(child, options.logFile);
   }
 
+  /** Waits for its start; one that does not come up is stopped. */
+  async orStop(start: () => Promise<void>): Promise<void> {
+    try {
+      await start();
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
   /** Resolves when the port takes connections. @throws with the end of the log when it does not in time */
   async listening(port: number, timeoutMs = START_TIMEOUT_MS): Promise<void> {
     const deadline = performance.now() + timeoutMs;
