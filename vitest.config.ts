@@ -45,6 +45,7 @@ export default defineConfig({
     ],
     exclude: ["**/node_modules/**", "**/dist/**"],
     // No measure of speed: a machine may be busy. It only ends what hangs.
+    setupFiles: [source("./vitest.setup.ts")],
     testTimeout: 120_000,
     hookTimeout: 120_000,
     maxWorkers: 2,
