@@ -13,7 +13,7 @@ import {
   TEMPORARY_SUFFIX,
 } from "./core/segment-name.js";
 import { decodeEpochCheckpoint } from "./core/text-checkpoints.js";
-import { rebuildEpochs } from "./epoch-rebuild.js";
+import { mapDamaged, rebuildEpochs } from "./epoch-rebuild.js";
 import { isFileError, readTextIfPresent, removeIfPresent } from "./files.js";
 import type { LogConfig } from "./log-config.js";
 import { type LogParts, type LogServices, segmentPlace } from "./log-parts.js";
@@ -66,8 +66,12 @@ export async function recoverLog(options: RecoverLogOptions): Promise<RecoveredL
   await finishSwaps({ fileSystem, compute, directory });
   const storedEpochs = await loadEpochs(options);
   const bases = await findSegments(options, storedEpochs);
+  const place = { fileSystem, compute, directory };
+  // Before anything is judged by them.
+  const lost = storedEpochs === undefined ? await rebuildEpochs({ ...place, bases }) : undefined;
   const marked = await readQuarantine(fileSystem, directory);
-  const found = await recoverSegments({ ...options, bases, epochs: storedEpochs, marked });
+  const epochs = storedEpochs ?? lost?.epochs;
+  const found = await recoverSegments({ ...options, bases, epochs, marked });
   const { active, segments } = found;
   if (!options.areNamesDurable) {
     // A process that was killed may have left a segment's file whose name no power cut would spare.
@@ -78,9 +82,9 @@ export async function recoverLog(options: RecoverLogOptions): Promise<RecoveredL
   // When all records were deleted no epoch is left. Records that are back, for the log start is lost or an earlier start
   // has stored what it made of that, have theirs.
   const areForgotten = storedEpochs?.entries.length === 0 && start < end;
-  const knownEpochs = areForgotten ? undefined : storedEpochs;
-  const rebuilt = knownEpochs === undefined ? await rebuildEpochs(segments, compute) : undefined;
-  const damage = await durableDamage({ ...options, marked }, found.damage ?? rebuilt?.damage);
+  const rebuilt = areForgotten ? await rebuildEpochs({ ...place, bases }) : lost;
+  const foundLate = rebuilt && (await mapDamaged(segments, rebuilt, compute));
+  const damage = await durableDamage({ ...options, marked }, found.damage ?? foundLate);
   // A damaged log ends where it once was known to end, so that nobody reads less without noticing.
   const knownEnd = Math.max(end, options.recoveryPoint);
   const logEnd = damage === undefined ? end : knownEnd;
@@ -93,7 +97,7 @@ export async function recoverLog(options: RecoverLogOptions): Promise<RecoveredL
     config: options.config,
     marks: new OffsetMarks(Math.min(start, logEnd), logEnd),
     segments,
-    epochs: knownEpochs ?? rebuilt?.epochs ?? new LeaderEpochs(),
+    epochs: rebuilt?.epochs ?? epochs ?? new LeaderEpochs(),
     areEpochsDirty: rebuilt !== undefined,
     producers: environment.createProducerState(),
     mayUseReserveTo: 0,

@@ -11,6 +11,7 @@ import { appendFlushed, batchOf, createLog, openManager } from "./testdata/harne
 
 const DIRECTORY = "/data/events-0";
 const SIZE_AT = 8;
+const LEADER_EPOCH_AT = 12;
 const LAST_OFFSET_DELTA_AT = 23;
 
 /** Opens, writes, closes, opens and closes, damages, opens again and checks. */
@@ -118,6 +119,34 @@ describe("a start behind damage", () => {
       },
     );
   });
+
+  for (const place of ["active", "sealed"] as const) {
+    it(`refuses the batch whose epoch alone rose, not the one behind it, when their checkpoint is lost: ${place} segment`, async () => {
+      await afterDamage(
+        async (log) => {
+          await writeFive(log);
+          if (place === "sealed") {
+            await appendFlushed(log, { values: ["x".repeat(800)] });
+          }
+        },
+        (disk) => {
+          const path = `${DIRECTORY}/00000000000000000000.log`;
+          const batchBytes = disk.peek(path).length / 5;
+          disk.flipBit(path, (2 * batchBytes + LEADER_EPOCH_AT) * 8 + 1);
+          disk.loseFile(`${DIRECTORY}/leader-epoch-checkpoint`);
+        },
+        async (log) => {
+          expect(log.state).toBe("quarantined");
+          expect(log.damage).toMatch(/leader epoch/);
+          await expect(read(log, 2)).rejects.toMatchObject({ code: "PARTITION_QUARANTINED" });
+          expect(await read(log, 1)).toBe(2);
+          expect(await read(log, 3)).toBe(4);
+          expect(await read(log, 4)).toBe(5);
+          expect(log.latestEpoch).toBe(0);
+        },
+      );
+    });
+  }
 
   it("knows the epochs of records that are back because the log start is lost", async () => {
     await afterDamage(

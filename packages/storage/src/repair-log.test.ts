@@ -1,10 +1,17 @@
 import { batchHeaders } from "@millrace/protocol";
 import type { ServerRuntime } from "@millrace/runtime";
-import { Simulation } from "@millrace/runtime/sim";
+import { createSimRuntime, Simulation } from "@millrace/runtime/sim";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { repairLog } from "./repair-log.js";
-import { batchOf, createLog, openManager, readAll, valuesOf } from "./testdata/harness.js";
+import {
+  appendFlushed,
+  batchOf,
+  createLog,
+  openManager,
+  readAll,
+  valuesOf,
+} from "./testdata/harness.js";
 
 const DIRECTORY = "/data/events-0";
 const COUNT = 24;
@@ -271,6 +278,65 @@ describe("repairLog", () => {
       expect([...stored.values()]).not.toContain("smuggled");
       await manager.close();
     }, values);
+  });
+
+  it("gives up the batch whose epoch alone rose, and none behind it, where the epochs' checkpoint is lost", async () => {
+    await withStoredLog(async ({ restart, simulation, bases, peek }) => {
+      const runtime = restart();
+      const { disk } = simulation.node("broker");
+      const base = bases[0] ?? 0;
+      const leaderEpochAt = batchAt(peek(base), 1).from + 12;
+      disk.flipBit(segment(base), leaderEpochAt * 8);
+      disk.loseFile(`${DIRECTORY}/leader-epoch-checkpoint`);
+      expect(await repair(runtime, true)).toMatchObject({ lostOffsets: 1 });
+      const { log, manager } = await openLog(runtime);
+      const left = [...(await valuesOf(log, 400)).keys()];
+      expect(left).toEqual(Array.from({ length: COUNT }, (_, offset) => offset).toSpliced(1, 1));
+      expect(log.endOffsetForEpoch(0)).toEqual({ epoch: 0, endOffset: COUNT / 2 });
+      await manager.close();
+    });
+  });
+
+  it("finds with the commit journal, before it is applied, what it finds then", async () => {
+    const { simulation, node } = createSimRuntime();
+    await simulation.run(async () => {
+      const manager = await openManager({ runtime: node.runtime(), config: { syncsAtOnceMax: 1 } });
+      const logs = await Promise.all([0, 1, 2].map((one) => createLog(manager, {}, one)));
+      for (let round = 0; round < 6; round++) {
+        await Promise.all(logs.map((log) => appendFlushed(log, { values: [valueAt(round)] })));
+      }
+      node.crash();
+      const batchBytes = node.disk.peek(segment(0)).length / 6;
+      // The journal holds the third batch, and heals it; the first one was there before it was used.
+      node.disk.flipBit(segment(0), (2 * batchBytes + 70) * 8);
+      expect((await repair(node.runtime(), false)).ranges).toEqual([]);
+      node.disk.flipBit(segment(0), 70 * 8);
+      // All that follows the damage is in the journal alone.
+      node.disk.replaceContent(segment(0), node.disk.peek(segment(0)).slice(0, batchBytes));
+      const before = await repair(node.runtime(), false);
+      expect(before).toMatchObject({ lostOffsets: 1, applied: false });
+      const { ranges } = await repair(node.runtime(), true);
+      expect(ranges.map((range) => ({ ...range, savedAs: undefined }))).toEqual(before.ranges);
+    });
+  });
+
+  it("ends a quarantine although nothing is damaged any more, and tells of it before", async () => {
+    await withStoredLog(async ({ restart, simulation }) => {
+      const runtime = restart();
+      const reason = new TextEncoder().encode("some bytes were lost\n");
+      simulation.node("broker").disk.plant(`${DIRECTORY}/quarantined`, reason);
+      const quarantine = "some bytes were lost";
+      expect(await repair(runtime, false)).toMatchObject({
+        quarantine,
+        applied: false,
+        ranges: [],
+      });
+      expect(await repair(runtime, true)).toMatchObject({ quarantine, applied: true, ranges: [] });
+      const { log, manager } = await openLog(runtime);
+      expect(log.state).toBe("online");
+      await manager.close();
+      expect((await repair(runtime, false)).quarantine).toBeUndefined();
+    });
   });
 
   it("writes nothing for a log in order, and leaves a torn tail to the next start", async () => {

@@ -17,10 +17,12 @@ import {
   TIME_INDEX_SUFFIX,
 } from "./core/segment-name.js";
 import { decodeEpochCheckpoint, decodeOffsetCheckpoint } from "./core/text-checkpoints.js";
+import type { SegmentView } from "./epoch-rebuild.js";
 import { CHUNK_BYTES, readFully, readTextIfPresent, removeIfPresent, writeFully } from "./files.js";
+import { JournalOverlay } from "./journal-overlay.js";
 import { replayJournal } from "./journal-replay.js";
 import { placeholderBatches } from "./placeholder-batch.js";
-import { removeQuarantine } from "./quarantine-marker.js";
+import { readQuarantine, removeQuarantine } from "./quarantine-marker.js";
 import { type DamagedRange, planRepair, type SegmentPlan } from "./repair-plan.js";
 import type { StorageRuntime } from "./storage-config.js";
 
@@ -30,7 +32,7 @@ export interface RepairOptions {
   readonly path: string;
   readonly topic: string;
   readonly partition: number;
-  /** False: nothing is written, and a broker may run. True: the directory is locked while it is done. */
+  /** False: nothing is written, what the commit journal holds counts, and a broker may run. True: the directory is locked while it is done. */
   readonly apply: boolean;
 }
 
@@ -50,10 +52,12 @@ export interface RepairReport {
   readonly topic: string;
   readonly partition: number;
   readonly applied: boolean;
-  /** Empty: there is nothing to repair. */
+  /** Empty: no byte is damaged. */
   readonly ranges: readonly RepairedRange[];
   readonly lostOffsets: number;
   readonly savedBytes: number;
+  /** Why the partition is quarantined (with `apply`: was), whatever is damaged now; undefined when it is not. */
+  readonly quarantine: string | undefined;
 }
 
 /**
@@ -63,7 +67,14 @@ export interface RepairReport {
 export async function repairLog(options: RepairOptions): Promise<RepairReport> {
   const { apply, path, runtime } = options;
   if (!apply) {
-    return await repair(options);
+    // As the files will be when the journal is replayed, which comes before a repair.
+    const overlay = await JournalOverlay.open(runtime, path);
+    try {
+      const name = partitionName(options);
+      return await repair(options, (base, file) => overlay.view(name, base, file));
+    } finally {
+      await overlay.close();
+    }
   }
   // A missing partition is told before a lock is left in a directory that is none of ours.
   await runtime.fileSystem.status(`${path}/${partitionName(options)}`);
@@ -79,7 +90,7 @@ export async function repairLog(options: RepairOptions): Promise<RepairReport> {
 
 const partitionName = ({ partition, topic }: RepairOptions): string => `${topic}-${partition}`;
 
-async function repair(options: RepairOptions): Promise<RepairReport> {
+async function repair(options: RepairOptions, view?: SegmentView): Promise<RepairReport> {
   const { apply, partition, path, runtime, topic } = options;
   const { compute, fileSystem } = runtime;
   const name = partitionName(options);
@@ -94,6 +105,7 @@ async function repair(options: RepairOptions): Promise<RepairReport> {
     recoveryPoint: (await checkpoint(fileSystem, `${path}/${RECOVERY_POINT_FILE}`, name)) ?? 0,
     logStartOffset: await checkpoint(fileSystem, `${path}/${LOG_START_OFFSET_FILE}`, name),
     epochs: await loadEpochs(fileSystem, directory),
+    view,
   });
   const ranges: RepairedRange[] = [];
   const side = `${name}.${stamp(runtime.clock.nowMs())}-repair`;
@@ -104,16 +116,18 @@ async function repair(options: RepairOptions): Promise<RepairReport> {
     }
     ranges.push(...plan.ranges.map((range, index) => repaired(plan, range, saved[index])));
   }
+  const quarantine = await readQuarantine(fileSystem, directory);
   if (apply) {
     await removeQuarantine(fileSystem, directory);
   }
   return {
     topic,
     partition,
-    applied: apply && ranges.length > 0,
+    applied: apply && (ranges.length > 0 || quarantine !== undefined),
     ranges,
     lostOffsets: ranges.reduce((sum, range) => sum + range.lastOffset + 1 - range.firstOffset, 0),
     savedBytes: ranges.reduce((sum, range) => sum + range.sizeBytes, 0),
+    quarantine,
   };
 }
 

@@ -7,12 +7,14 @@ import {
   isMillraceError,
   readBatchHeader,
 } from "@millrace/protocol";
-import type { Compute, FileHandle, FileSystem } from "@millrace/runtime";
+import type { Compute, FileSystem } from "@millrace/runtime";
 import { scanBatches } from "./batch-scanner.js";
 import { BatchSequence } from "./core/batch-sequence.js";
 import type { LeaderEpochs } from "./core/leader-epochs.js";
 import { LOG_SUFFIX, parseSegmentFileName, segmentFileName } from "./core/segment-name.js";
+import { rebuildEpochs, type SegmentView } from "./epoch-rebuild.js";
 import { readFully } from "./files.js";
+import type { SizedFile } from "./journal-overlay.js";
 import { findBatch } from "./torn-tail.js";
 
 /** Bytes that are no batches of this log, and the offsets that are lost with them. */
@@ -45,15 +47,19 @@ export interface PlanOptions {
   readonly recoveryPoint: number;
   /** Undefined: unknown. */
   readonly logStartOffset: number | undefined;
-  /** What the checkpoint file says; undefined when it is lost. */
+  /** What the checkpoint file says; undefined when it is lost: then what the batches say counts. */
   readonly epochs: LeaderEpochs | undefined;
+  /** What is read in a segment's file's place. Default: the file. */
+  readonly view?: SegmentView | undefined;
 }
 
 const HEADER_BYTES = 61;
 
 /** Segments with something to repair, in order. */
-export async function planRepair(options: PlanOptions): Promise<readonly SegmentPlan[]> {
-  const bases = await segmentBases(options);
+export async function planRepair(lookedAt: PlanOptions): Promise<readonly SegmentPlan[]> {
+  const bases = await segmentBases(lookedAt);
+  const epochs = lookedAt.epochs ?? (await rebuildEpochs({ ...lookedAt, bases })).epochs;
+  const options = { ...lookedAt, epochs };
   const plans: SegmentPlan[] = [];
   const missing = missingFirst(options, bases[0]);
   if (missing !== undefined) {
@@ -103,18 +109,19 @@ async function planSegment(
   next: number | undefined,
 ): Promise<SegmentPlan> {
   const path = `${options.directory}/${segmentFileName(baseOffset, LOG_SUFFIX)}`;
-  const file = await options.fileSystem.open(path, "read");
+  const opened = await options.fileSystem.open(path, "read");
   try {
+    const file = options.view?.(baseOffset, opened) ?? opened;
     const sizeBytes = await file.size();
     const walk = new SegmentWalk(options, { file, sizeBytes, baseOffset, next });
     return { baseOffset, isMissing: false, sizeBytes, ranges: await walk.run() };
   } finally {
-    await file.close();
+    await opened.close();
   }
 }
 
 interface WalkedSegment {
-  readonly file: FileHandle;
+  readonly file: SizedFile;
   readonly sizeBytes: number;
   readonly baseOffset: number;
   /** Where the next segment begins; undefined for the last. */

@@ -110,7 +110,7 @@ export async function runsBehind(bad: BadBatch): Promise<UndamagedRun[]> {
  * The first undamaged batch behind the bad one. Where the bad batch's own size leads to its successor, that is it: its
  * records may hold what looks like batches. Else every byte may be the first of one.
  */
-async function nextBatch(bad: BadBatch): Promise<FoundBatch | undefined> {
+export async function nextBatch(bad: BadBatch): Promise<FoundBatch | undefined> {
   const { file, position, expectedOffset } = bad;
   const header = await headerAt(file, position);
   const successor =

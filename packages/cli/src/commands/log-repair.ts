@@ -42,12 +42,31 @@ const columns: readonly Column<RepairedRange>[] = [
   { title: "Problem", value: (row) => row.problem, isFlexible: true, isOptional: true },
 ];
 
+function printWithoutDamage({ terminal }: CommandContext, report: RepairReport): void {
+  const name = `${report.topic}-${report.partition}`;
+  const done = terminal.colors.green("✓");
+  if (report.quarantine === undefined) {
+    terminal.out(`${done} ${name} needs no repair.`);
+  } else if (report.applied) {
+    terminal.out(`${done} ${name} is no longer quarantined.`);
+  } else {
+    terminal.note(
+      `${name}: every batch can be read, but it is quarantined (${report.quarantine}); --apply ends that.`,
+    );
+  }
+}
+
+/** Whether there is something that a repair would do. */
+function isDue({ quarantine, ranges }: RepairReport): boolean {
+  return ranges.length > 0 || quarantine !== undefined;
+}
+
 function printReport(context: CommandContext, report: RepairReport): void {
   const { terminal } = context;
   const { colors, columns: width } = terminal;
   const name = `${report.topic}-${report.partition}`;
   if (report.ranges.length === 0) {
-    terminal.out(`${colors.green("✓")} ${name} needs no repair.`);
+    printWithoutDamage(context, report);
     return;
   }
   terminal.out(renderTable(report.ranges, columns, { colors, width }));
@@ -76,8 +95,8 @@ async function repair(
   const runtime = createNodeRuntime({ logger: silentLogger });
   const run = (apply: boolean) => repairLog({ runtime, path, ...options.topicPartition, apply });
   const plan = await run(false);
-  const isWanted = options.apply === true && plan.ranges.length > 0;
-  if (isWanted && options.yes !== true) {
+  const isWanted = options.apply === true && isDue(plan);
+  if (isWanted && plan.ranges.length > 0 && options.yes !== true) {
     if (!terminal.isInteractive) {
       throw usageError("This needs a confirmation.", "Add --yes to do it without being asked.");
     }
@@ -97,7 +116,7 @@ async function repair(
     printReport(context, report);
   }
   // As `log verify`: what was checked is not in order, and still is not.
-  context.exitCode = report.ranges.length > 0 && !report.applied ? exitCodes.FAILURE : exitCodes.OK;
+  context.exitCode = isDue(report) && !report.applied ? exitCodes.FAILURE : exitCodes.OK;
 }
 
 export function logRepairCommand(context: CommandContext): Command {
