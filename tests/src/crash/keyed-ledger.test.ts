@@ -100,4 +100,15 @@ describe("the ledger of a compacted topic", () => {
     ledger.read(0, { offset: 1, key: "other", number: 0, isTombstone: VALUE });
     expect(ledger.verdict().invented).toBe(2);
   });
+
+  it("counts a partition that is refused, and not what is lost of it", () => {
+    const { ledger, verdict } = judged([acknowledged(VALUE)], []);
+    expect(verdict).toMatchObject({ lost: 1, refused: 0 });
+    ledger.refused(0, "quarantined");
+    expect(ledger.verdict()).toMatchObject({
+      lost: 0,
+      refused: 1,
+      problems: [expect.any(String), "partition 0: quarantined"],
+    });
+  });
 });

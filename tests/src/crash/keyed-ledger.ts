@@ -32,6 +32,7 @@ const PROBLEMS_MAX = 20;
 /** The writes of a key are numbered from 0 on, and sent in this order. */
 export class KeyedLedger {
   readonly #partitions = new Map<number, PartitionHistory>();
+  readonly #refused = new Set<number>();
   readonly #problems: string[] = [];
   #acknowledged = 0;
   #read = 0;
@@ -89,14 +90,20 @@ export class KeyedLedger {
     history.found = Math.max(history.found, number);
   }
 
-  /** To be asked after every partition was read up to its end. */
+  /** The broker does not let anybody read the partition to its end, or write there. */
+  refused(partition: number, reason: string): void {
+    this.#refused.add(partition);
+    this.#report(`partition ${partition}: ${reason}`);
+  }
+
+  /** To be asked after every partition was read up to its end, or refused. */
   verdict(): Verdict {
     let lost = 0;
     for (const [partition, { keys }] of this.#partitions) {
       for (const [key, history] of keys) {
         const { found, promised } = history;
         const mayBeGone = found < 0 && history.sent.slice(Math.max(0, promised)).includes(true);
-        if (found < promised && !mayBeGone) {
+        if (found < promised && !mayBeGone && !this.#refused.has(partition)) {
           lost++;
           const there = found < 0 ? "nothing" : `${found}`;
           this.#report(
@@ -111,6 +118,7 @@ export class KeyedLedger {
       duplicated: this.#duplicated,
       outOfOrder: this.#outOfOrder,
       invented: this.#invented,
+      refused: this.#refused.size,
       acknowledged: this.#acknowledged,
       read: this.#read,
       problems: [...this.#problems],

@@ -5,7 +5,12 @@
 import type { ConsumerRecord, Millrace } from "millrace";
 import { KeyedLedger, type KeyedRecord } from "./keyed-ledger.js";
 import type { Verdict } from "./ledger.js";
-import type { Outgoing, RoundRecords, TopicPlace } from "./round-records.js";
+import {
+  type Outgoing,
+  type RoundRecords,
+  type TopicPlace,
+  unlessRefused,
+} from "./round-records.js";
 
 const KEYS_PER_PRODUCER = 8;
 const TOMBSTONE_SHARE = 0.15;
@@ -43,14 +48,18 @@ export class KeyedRecords implements RoundRecords {
   }
 
   async readBack(client: Millrace, { topic, partitions }: TopicPlace): Promise<Verdict> {
-    const producer = client.producer({ lingerMs: 0, deliveryTimeoutMs: 60_000 });
+    await using producer = client.producer({ lingerMs: 0, deliveryTimeoutMs: 60_000 });
     for (let partition = 0; partition < partitions; partition++) {
       const { acknowledged, ...record } = this.#write(partition, END_KEY, false);
-      const { offset } = await producer.send({ topic, partition, ...record });
-      acknowledged(offset);
-      await this.#readPartition(client, { topic, partition }, offset);
+      await unlessRefused(
+        async () => {
+          const { offset } = await producer.send({ topic, partition, ...record });
+          acknowledged(offset);
+          await this.#readPartition(client, { topic, partition }, offset);
+        },
+        (reason) => this.#ledger.refused(partition, reason),
+      );
     }
-    await producer.close();
     return this.#ledger.verdict();
   }
 
@@ -70,14 +79,13 @@ export class KeyedRecords implements RoundRecords {
     lastOffset: number,
   ): Promise<void> {
     this.#ledger.beginReading(place.partition);
-    const consumer = client.consumer({ partitions: [place], from: { offset: 0 } });
+    await using consumer = client.consumer({ partitions: [place], from: { offset: 0 } });
     for await (const record of consumer) {
       this.#ledger.read(place.partition, keyedRecord(record));
       if (record.offset >= lastOffset) {
         break;
       }
     }
-    await consumer.close();
   }
 }
 

@@ -91,4 +91,14 @@ describe("the ledger", () => {
     ledger.read(0, 0, "nobody", 0);
     expect(ledger.verdict().invented).toBe(1);
   });
+
+  it("counts a partition that is refused once, and its records not as lost, but those of others", () => {
+    const ledger = filled([], [[0, 0]]);
+    ledger.sent(1, "p", 0);
+    ledger.acknowledge(1, 0, "p", 0);
+    ledger.refused(0, "quarantined");
+    ledger.refused(0, "quarantined");
+    expect(ledger.verdict()).toMatchObject({ refused: 1, lost: 1 });
+    expect(ledger.verdict().problems[0]).toBe("partition 0: quarantined");
+  });
 });

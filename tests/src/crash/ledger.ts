@@ -11,6 +11,8 @@ export interface Verdict {
   readonly outOfOrder: number;
   /** Read, and never sent. */
   readonly invented: number;
+  /** Partitions that the broker does not serve any more; what is lost of them is not counted. */
+  readonly refused: number;
   readonly acknowledged: number;
   readonly read: number;
   /** The first few problems, in words. */
@@ -32,6 +34,7 @@ const PROBLEMS_MAX = 20;
 /** One ledger per topic; partitions are independent. A record is named by its producer and its number there. */
 export class Ledger {
   readonly #partitions = new Map<number, PartitionLedger>();
+  readonly #refused = new Set<number>();
   readonly #problems: string[] = [];
   #duplicated = 0;
   #outOfOrder = 0;
@@ -89,6 +92,12 @@ export class Ledger {
     }
   }
 
+  /** The broker does not let anybody read the partition to its end, or write there. */
+  refused(partition: number, reason: string): void {
+    this.#refused.add(partition);
+    this.#report(`partition ${partition}: ${reason}`);
+  }
+
   /** The offset to read from next. */
   nextOffset(partition: number): number {
     return this.#partition(partition).nextOffset;
@@ -101,7 +110,7 @@ export class Ledger {
     for (const [partition, ledger] of this.#partitions) {
       acknowledged += ledger.acknowledged.size;
       for (const [id, offset] of ledger.acknowledged) {
-        if (!ledger.readAt.has(id)) {
+        if (!ledger.readAt.has(id) && !this.#refused.has(partition)) {
           lost++;
           this.#report(
             `partition ${partition}: ${id} was acknowledged at ${offset} and is not there`,
@@ -114,6 +123,7 @@ export class Ledger {
       duplicated: this.#duplicated,
       outOfOrder: this.#outOfOrder,
       invented: this.#invented,
+      refused: this.#refused.size,
       acknowledged,
       read: this.#read,
       problems: [...this.#problems],

@@ -2,7 +2,8 @@
 //   negative controls: [--flush os] [--drop-journal] [--expect-loss]
 //
 // Real processes, the real file system, kill -9 at random moments. Exit code 1 when anything acknowledged is lost,
-// duplicated or out of order, or something is there that was never sent; with --expect-loss when nothing of that is so.
+// duplicated or out of order, or something is there that was never sent, or a partition is damaged; with --expect-loss
+// when nothing of that is so.
 // And when the rounds would show nothing: the commit journal, the log cleaner (--compacted) or the background
 // verification did no work.
 
@@ -38,8 +39,9 @@ function printRound(round: RoundResult, rounds: number): void {
 }
 
 function violationsOf(counts: Parameters<typeof violations>[0]): string {
-  const { duplicated, invented, lost, outOfOrder } = counts;
-  return `${lost} lost, ${duplicated} duplicated, ${outOfOrder} out of order, ${invented} invented`;
+  const { duplicated, invented, lost, outOfOrder, refused } = counts;
+  const partitions = refused === 0 ? "" : `, ${refused} partitions refused`;
+  return `${lost} lost, ${duplicated} duplicated, ${outOfOrder} out of order, ${invented} invented${partitions}`;
 }
 
 /** Why the rounds show nothing, if so. */

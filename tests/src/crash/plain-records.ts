@@ -3,7 +3,12 @@
 
 import type { Millrace } from "millrace";
 import { Ledger, type Verdict } from "./ledger.js";
-import type { Outgoing, RoundRecords, TopicPlace } from "./round-records.js";
+import {
+  type Outgoing,
+  type RoundRecords,
+  type TopicPlace,
+  unlessRefused,
+} from "./round-records.js";
 
 const RECORD_BYTES = 200;
 const filling = "x".repeat(RECORD_BYTES - 16);
@@ -31,22 +36,31 @@ export class PlainRecords implements RoundRecords {
   async readBack(client: Millrace, { topic }: TopicPlace): Promise<Verdict> {
     const ends = await client.admin().listOffsets(topic, "latest");
     for (const { partition, offset } of ends) {
-      const end = offset ?? 0;
-      const start = this.#ledger.nextOffset(partition);
-      if (start >= end) {
-        continue;
-      }
-      const from = { offset: start };
-      const consumer = client.consumer({ partitions: [{ topic, partition }], from });
-      for await (const record of consumer) {
-        const [producer = "", number = ""] = (record.text() ?? "").split(":", 2);
-        this.#ledger.read(partition, record.offset, producer, Number(number));
-        if (record.offset >= end - 1) {
-          break;
-        }
-      }
-      await consumer.close();
+      await unlessRefused(
+        () => this.#readPartition(client, { topic, partition }, offset ?? 0),
+        (reason) => this.#ledger.refused(partition, reason),
+      );
     }
     return this.#ledger.verdict();
+  }
+
+  async #readPartition(
+    client: Millrace,
+    place: { readonly topic: string; readonly partition: number },
+    endOffset: number,
+  ): Promise<void> {
+    const { partition } = place;
+    const start = this.#ledger.nextOffset(partition);
+    if (start >= endOffset) {
+      return;
+    }
+    await using consumer = client.consumer({ partitions: [place], from: { offset: start } });
+    for await (const record of consumer) {
+      const [producer = "", number = ""] = (record.text() ?? "").split(":", 2);
+      this.#ledger.read(partition, record.offset, producer, Number(number));
+      if (record.offset >= endOffset - 1) {
+        break;
+      }
+    }
   }
 }

@@ -64,6 +64,8 @@ export interface RoundsResult extends Activity, Cut {
   readonly duplicated: number;
   readonly outOfOrder: number;
   readonly invented: number;
+  /** Partitions that the broker did not serve any more. */
+  readonly refused: number;
   readonly killedWhileStarting: number;
   readonly failedSends: number;
   readonly problems: readonly string[];
@@ -91,7 +93,8 @@ export function randomFrom(seed: number): () => number {
 
 /** Of a verdict, or of many. */
 export function violations(verdict: Omit<Verdict, "acknowledged" | "read" | "problems">): number {
-  return verdict.lost + verdict.duplicated + verdict.outOfOrder + verdict.invented;
+  const { duplicated, invented, lost, outOfOrder, refused } = verdict;
+  return lost + duplicated + outOfOrder + invented + refused;
 }
 
 const counters = [
@@ -101,6 +104,7 @@ const counters = [
   "duplicated",
   "outOfOrder",
   "invented",
+  "refused",
   "cleanings",
   "scrubbedBytes",
   "journalCommits",
