@@ -66,6 +66,11 @@ function play(plan: readonly Step[]): { file: FileInode; seen: Uint8Array; synce
   return { file, seen, synced };
 }
 
+/** Draws that let nothing of a failed sync reach the platter. */
+function neverReaching(seed: number): Prng {
+  return Object.assign(Prng.fromSeed(seed), { below: () => 0 });
+}
+
 describe("a file's bytes", () => {
   it("read as a plain array would, through any writes and truncations", () => {
     fc.assert(
@@ -116,10 +121,29 @@ describe("a file's bytes", () => {
     );
   });
 
-  it("hold in each sector what some moment of the cache held, for every power loss", () => {
+  it("of a sector that a failed sync left out reach the platter with the next write there, and no others", () => {
+    const file = new FileInode(0);
+    const fill = (position: number, length: number, byte: number): void =>
+      file.write(position, new Uint8Array(length).fill(byte));
+    fill(0, 1_024, 1);
+    file.completeSync(file.beginSync());
+    fill(100, 200, 2);
+    fill(600, 200, 2);
+    const seed = 1;
+    file.failSync(file.beginSync(), neverReaching(seed));
+    fill(300, 50, 3);
+    file.completeSync(file.beginSync());
+    file.losePower(Prng.fromSeed(seed), { model: "nothing", sectorBytes: 512 });
+    const left = contentOf(file.cached);
+    const expected = new Uint8Array(1_024).fill(1).fill(2, 100, 300).fill(3, 300, 350);
+    expect(sameBytes(left, expected)).toBe(true);
+  });
+
+  it("hold in each sector what some moment of the cache held, for every power loss and failed sync", () => {
+    const afterwards = fc.constantFrom("nothing", "sync", "failed sync");
     fc.assert(
       fc.property(
-        fc.array(fc.tuple(fc.nat({ max: 900 }), fc.integer({ min: 1, max: 700 })), {
+        fc.array(fc.tuple(fc.nat({ max: 900 }), fc.integer({ min: 1, max: 700 }), afterwards), {
           minLength: 1,
           maxLength: 5,
         }),
@@ -128,13 +152,19 @@ describe("a file's bytes", () => {
           for (const model of powerLossModels) {
             const file = new FileInode(0);
             const moments = [new Uint8Array(1_600)];
-            for (const [index, [position, length]] of writes.entries()) {
+            const prng = Prng.fromSeed(seed);
+            for (const [index, [position, length, then]] of writes.entries()) {
               file.write(position, new Uint8Array(length).fill(index + 1));
               const moment = new Uint8Array(1_600);
               file.cached.read(moment, 0);
               moments.push(moment);
+              if (then === "sync") {
+                file.completeSync(file.beginSync());
+              } else if (then === "failed sync") {
+                file.failSync(file.beginSync(), prng);
+              }
             }
-            file.losePower(Prng.fromSeed(seed), { model, sectorBytes: 512 });
+            file.losePower(prng, { model, sectorBytes: 512 });
             const left = new Uint8Array(1_600);
             file.cached.read(left, 0);
             for (let start = 0; start < left.length; start += 512) {

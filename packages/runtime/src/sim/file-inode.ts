@@ -19,6 +19,9 @@ interface PendingTruncate {
 
 type PendingOperation = PendingWrite | PendingTruncate;
 
+/** The least that a disk writes: what is written of a sector takes the rest of it along. */
+const sectorBytesMin = 512;
+
 /** Beyond so many unsynced bytes the kernel writes the oldest back by itself. */
 const writebackBytes = 64 * 1024 * 1024;
 
@@ -74,10 +77,10 @@ export class FileInode {
     if (bytes.length === 0) {
       return;
     }
-    const copy = bytes.slice();
-    this.cached.write(position, copy);
-    this.#pending.push({ kind: "write", sequence: this.#sequence++, position, bytes: copy });
-    this.#pendingBytes += copy.length;
+    this.cached.write(position, bytes);
+    const sectors = this.#cachedSectors(position, position + bytes.length);
+    this.#pending.push({ kind: "write", sequence: this.#sequence++, ...sectors });
+    this.#pendingBytes += sectors.bytes.length;
     while (this.#pendingBytes > writebackBytes) {
       this.#apply(this.#pending.shift());
     }
@@ -105,8 +108,8 @@ export class FileInode {
   }
 
   /**
-   * The sync failed: some of what it covered reached the platter, the rest never will. All of it counts as
-   * clean from now on, and reads show it until the machine goes down (fsync-gate).
+   * The sync failed: some of what it covered reached the platter. All of it counts as clean from now on, and reads show
+   * it until the machine goes down (fsync-gate); the rest reaches the platter only where its sector is written again.
    */
   failSync(mark: number, prng: Prng): void {
     const covered = this.#pending.filter((operation) => operation.sequence < mark);
@@ -174,6 +177,15 @@ export class FileInode {
     copy.durable = this.cached.clone();
     copy.linkCount = this.linkCount;
     return copy;
+  }
+
+  /** What the page cache holds of the sectors that hold these bytes: a copy. */
+  #cachedSectors(from: number, to: number): Pick<PendingWrite, "position" | "bytes"> {
+    const position = Math.floor(from / sectorBytesMin) * sectorBytesMin;
+    const end = Math.min(this.cached.size, Math.ceil(to / sectorBytesMin) * sectorBytesMin);
+    const bytes = new Uint8Array(end - position);
+    this.cached.read(bytes, position);
+    return { position, bytes };
   }
 
   #apply(operation: PendingOperation | undefined): void {
