@@ -18,11 +18,16 @@ const ATOMIC_BATCH_MAX = 1_000;
 const ATOMIC_BATCH_MIN = 50;
 /** The server takes 50 batches at a time per stream; the caller has up to five calls on their way. */
 const BATCHES_AT_ONCE = 8;
-const PULL_AHEAD = 10_000;
+const PULL_AHEAD_RECORDS = 10_000;
+/**
+ * The server ends a connection to which more than 64 MB wait to be sent (its `max_pending`), so what is asked for ahead
+ * is bounded in bytes too: 10,000 records of 10 KiB would be more than that.
+ */
+const PULL_AHEAD_BYTES = 16 * 1024 * 1024;
 const TIMEOUT_MS = 30_000;
 
 export async function createDriver(job: Job): Promise<Driver> {
-  const { topic } = job;
+  const { topic, workload } = job;
   const open = () => connect({ servers: job.address, timeout: TIMEOUT_MS });
   const connection = await open();
   const manager = await jetstreamManager(connection, { timeout: TIMEOUT_MS });
@@ -76,7 +81,10 @@ export async function createDriver(job: Job): Promise<Driver> {
         deliver_policy: DeliverPolicy.All,
       });
       const messages = await consumer.consume({
-        max_messages: PULL_AHEAD,
+        max_messages: Math.min(
+          PULL_AHEAD_RECORDS,
+          Math.ceil(PULL_AHEAD_BYTES / workload.recordBytes),
+        ),
         callback: (message) => onValue(message.data),
       });
       void messages.closed().then((reason) => {
