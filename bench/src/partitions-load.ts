@@ -30,6 +30,16 @@ export interface LoadResult {
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly maxMs: number;
+  /** What the producer sent, warm-up included; absent in `storage` mode, where each record is a batch. */
+  readonly requests?: RequestShape | undefined;
+  /** The most that the broker's process had resident so far. */
+  readonly peakResidentMegabytes: number;
+}
+
+/** How the producer packed: CPU per MB means little without it, because a slow broker gets larger batches. */
+export interface RequestShape {
+  readonly recordsPerBatch: number;
+  readonly batchesPerRequest: number;
 }
 
 type Send = (partition: number) => Promise<unknown>;
@@ -43,6 +53,12 @@ const IN_FLIGHT_MAX = 200_000;
 function cpuSeconds(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
   return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
+/** Linux. */
+function peakResidentMegabytes(pid: number): number {
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  return Number(/VmHWM:\s*(\d+)/.exec(status)?.[1] ?? 0) / 1024;
 }
 
 async function paced(options: LoadOptions, seconds: number, send: Send): Promise<Float64Array> {
@@ -93,6 +109,7 @@ async function measure(options: LoadOptions, send: Send): Promise<LoadResult> {
     p50Ms: at(0.5),
     p99Ms: at(0.99),
     maxMs: at(1),
+    peakResidentMegabytes: peakResidentMegabytes(options.brokerPid),
   };
 }
 
@@ -103,7 +120,14 @@ async function throughBroker(options: LoadOptions): Promise<LoadResult> {
   const producer = client.producer({ acks: "all" });
   const value = new Uint8Array(RECORD_BYTES).fill(120);
   try {
-    return await measure(options, (partition) => producer.send({ topic, partition, value }));
+    const result = await measure(options, (partition) =>
+      producer.send({ topic, partition, value }),
+    );
+    const { recordsPerBatch, batchesAcknowledged, requests } = producer.metrics();
+    return {
+      ...result,
+      requests: { recordsPerBatch, batchesPerRequest: batchesAcknowledged / requests },
+    };
   } finally {
     await producer.close();
     await client.admin().deleteTopic(topic);

@@ -44,6 +44,9 @@ interface Row extends Raw {
   readonly p50Ms: number;
   readonly p99Ms: number;
   readonly maxMs: number;
+  readonly recordsPerBatch: number;
+  readonly batchesPerRequest: number;
+  readonly peakResidentMegabytes: number;
 }
 
 function median(numbers: readonly number[]): number {
@@ -142,6 +145,9 @@ function rowOf(mode: Mode, partitions: number, results: readonly (LoadResult & R
     p50Ms: middle(({ p50Ms }) => p50Ms),
     p99Ms: middle(({ p99Ms }) => p99Ms),
     maxMs: middle(({ maxMs }) => maxMs),
+    recordsPerBatch: middle(({ requests }) => requests?.recordsPerBatch ?? 1),
+    batchesPerRequest: middle(({ requests }) => requests?.batchesPerRequest ?? 1),
+    peakResidentMegabytes: middle((result) => result.peakResidentMegabytes),
     rawP50Ms: middle(({ rawP50Ms }) => rawP50Ms),
     rawP99Ms: middle(({ rawP99Ms }) => rawP99Ms),
   };
@@ -149,7 +155,7 @@ function rowOf(mode: Mode, partitions: number, results: readonly (LoadResult & R
 
 function print(rows: readonly Row[]): void {
   console.log(
-    "mode           partitions  CPU ms/MB  ratio   MB/s  ack p50  ack p99  ack max  raw p50  raw p99 ms",
+    "mode           partitions  CPU ms/MB  ratio   MB/s  ack p50  ack p99  ack max  raw p50  raw p99 ms  records/batch  batches/request  peak MB",
   );
   for (const row of rows) {
     const ms = [row.p50Ms, row.p99Ms, row.maxMs, row.rawP50Ms, row.rawP99Ms];
@@ -161,6 +167,9 @@ function print(rows: readonly Row[]): void {
         row.cpuRatio.toFixed(2).padStart(6),
         row.megabytesPerSecond.toFixed(1).padStart(6),
         ...ms.map((value) => value.toFixed(2).padStart(8)),
+        row.recordsPerBatch.toFixed(1).padStart(17),
+        row.batchesPerRequest.toFixed(1).padStart(16),
+        row.peakResidentMegabytes.toFixed(0).padStart(8),
       ].join(" "),
     );
   }

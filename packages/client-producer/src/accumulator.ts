@@ -46,6 +46,13 @@ export interface RecordPlace {
   readonly maxMessageBytes: number;
 }
 
+/** What goes to one node next. */
+interface NodeRequest {
+  readonly requestsOut: number;
+  roomBytes: number;
+  readonly batches: ProducerBatch[];
+}
+
 export class Accumulator {
   /** Given to partitions that have none (or have used theirs up). */
   identity: ProducerIdentity | undefined;
@@ -55,6 +62,8 @@ export class Accumulator {
   readonly #queues = new Map<string, (PartitionQueue | undefined)[]>();
   /** Queues that hold batches; the order is the order of service. */
   readonly #active = new Set<PartitionQueue>();
+  /** No batch's time is over before: thousands of them are not looked at each time. */
+  #nothingExpiresBeforeMs = Number.POSITIVE_INFINITY;
 
   constructor(options: AccumulatorOptions) {
     this.#options = options;
@@ -93,6 +102,9 @@ export class Accumulator {
       if (batch.recordCount === 1) {
         this.#active.add(queue);
         this.#options.onOpened(batch);
+        const { deliveryTimeoutMs } = this.#options;
+        const expiryMs = expiresAtMs(batch, deliveryTimeoutMs);
+        this.#nothingExpiresBeforeMs = Math.min(this.#nothingExpiresBeforeMs, expiryMs);
       }
       return batch;
     } catch (error) {
@@ -103,38 +115,41 @@ export class Accumulator {
 
   /** The next request to each node that may get one; each partition at most once in it. Call again until empty. */
   drain(nowMs: number, leaders: Leaders): Map<number, ProducerBatch[]> {
-    const requests = new Map<number, ProducerBatch[]>();
-    const bytesByNode = new Map<number, number>();
+    const requests = new Map<number, NodeRequest>();
     const served: PartitionQueue[] = [];
+    let isSomeoneLeft = false;
     for (const queue of this.#active) {
-      const nodeId = leaders.leaderOf(queue.topic, queue.partition);
+      const nodeId = queue.hasUnsent ? leaders.leaderOf(queue.topic, queue.partition) : undefined;
       if (nodeId === undefined) {
         continue;
       }
-      const requestsOut = leaders.requestsInFlight(nodeId);
-      const bytes = bytesByNode.get(nodeId) ?? 0;
-      const isFull = bytes > 0 && bytes + queue.nextBytes > leaders.maxRequestBytes(nodeId);
-      if (isFull || requestsOut >= this.#options.maxInFlight) {
+      const request = requests.get(nodeId) ?? begin(requests, nodeId, leaders);
+      const { batches, requestsOut } = request;
+      if (requestsOut >= this.#options.maxInFlight) {
+        continue;
+      }
+      if (batches.length > 0 && queue.nextBytes > request.roomBytes) {
+        isSomeoneLeft = true;
         continue;
       }
       const batch = this.#take(queue, nowMs, requestsOut === 0);
-      if (batch === undefined) {
-        continue;
-      }
-      served.push(queue);
-      bytesByNode.set(nodeId, bytes + batch.sizeBytes);
-      const batches = requests.get(nodeId);
-      if (batches === undefined) {
-        requests.set(nodeId, [batch]);
-      } else {
+      if (batch !== undefined) {
         batches.push(batch);
+        served.push(queue);
+        request.roomBytes -= batch.sizeBytes;
       }
     }
-    for (const queue of served) {
+    if (isSomeoneLeft) {
+      this.#serveLast(served);
+    }
+    return batchesOf(requests);
+  }
+
+  #serveLast(queues: readonly PartitionQueue[]): void {
+    for (const queue of queues) {
       this.#active.delete(queue);
       this.#active.add(queue);
     }
-    return requests;
   }
 
   acknowledged(batch: ProducerBatch, acknowledgement: BatchAcknowledgement): void {
@@ -161,14 +176,24 @@ export class Accumulator {
 
   /** Reports batches whose delivery timeout is over; `lastError` tells why they got no further. */
   expire(nowMs: number, lastError: unknown): void {
+    if (nowMs < this.#nothingExpiresBeforeMs) {
+      return;
+    }
     const { deliveryTimeoutMs } = this.#options;
+    let earliestMs = Number.POSITIVE_INFINITY;
     for (const queue of [...this.#active]) {
       for (const batch of [...queue.batches()]) {
-        if (!batch.isSettled && isExpired(batch, nowMs, deliveryTimeoutMs)) {
+        if (batch.isSettled) {
+          continue;
+        }
+        if (isExpired(batch, nowMs, deliveryTimeoutMs)) {
           this.#giveUp(queue, batch, expiryError(batch, deliveryTimeoutMs, lastError));
+        } else {
+          earliestMs = Math.min(earliestMs, expiresAtMs(batch, deliveryTimeoutMs));
         }
       }
     }
+    this.#nothingExpiresBeforeMs = earliestMs;
   }
 
   /** Gives up all batches of a topic, or all there are. Batches whose request is out are reported, too. */
@@ -191,17 +216,14 @@ export class Accumulator {
 
   /** When to drain or expire again, if nothing else happens. */
   nextWakeMs(nowMs: number): number {
-    let earliest = Number.POSITIVE_INFINITY;
+    const { lingerMs } = this.#options;
+    let earliestMs = this.isEmpty ? Number.POSITIVE_INFINITY : this.#nothingExpiresBeforeMs;
     for (const queue of this.#active) {
-      earliest = Math.min(earliest, queue.nextWakeMs(nowMs, this.#options.lingerMs));
-      for (const batch of queue.batches()) {
-        if (!batch.isSettled) {
-          earliest = Math.min(earliest, expiresAtMs(batch, this.#options.deliveryTimeoutMs));
-          break;
-        }
+      if (queue.hasUnsent) {
+        earliestMs = Math.min(earliestMs, queue.nextWakeMs(nowMs, lingerMs));
       }
     }
-    return earliest;
+    return earliestMs;
   }
 
   /** Topics with batches. */
@@ -265,4 +287,21 @@ export class Accumulator {
     }
     return queue;
   }
+}
+
+function begin(requests: Map<number, NodeRequest>, nodeId: number, leaders: Leaders): NodeRequest {
+  const requestsOut = leaders.requestsInFlight(nodeId);
+  const request = { requestsOut, roomBytes: leaders.maxRequestBytes(nodeId), batches: [] };
+  requests.set(nodeId, request);
+  return request;
+}
+
+function batchesOf(requests: ReadonlyMap<number, NodeRequest>): Map<number, ProducerBatch[]> {
+  const batches = new Map<number, ProducerBatch[]>();
+  for (const [nodeId, request] of requests) {
+    if (request.batches.length > 0) {
+      batches.set(nodeId, request.batches);
+    }
+  }
+  return batches;
 }

@@ -55,6 +55,8 @@ export class PartitionQueue {
   readonly #isIdempotent: boolean;
   /** A numbered batch was given up: its sequence is, or may be, missing at the broker. */
   #hasGap = false;
+  /** An attempt failed since the partition was last at rest. */
+  #mayRetry = false;
   /** Invariant: no batch numbered after this one was or will be appended under the present epoch. */
   #definiteGapOrdinal = Number.POSITIVE_INFINITY;
   #needsNewIdentity = false;
@@ -77,10 +79,14 @@ export class PartitionQueue {
     return this.#waiting.length === 0 && this.#inFlight.length === 0;
   }
 
+  /** Whether there is a batch that waits for its turn, whatever keeps it from leaving. */
+  get hasUnsent(): boolean {
+    return this.#waiting.length > 0 || this.#nextRetry() !== undefined;
+  }
+
   /** Size of what `take` gives next, if it gives anything. */
   get nextBytes(): number {
-    const retry = this.#inFlight.find((batch) => batch.state === "retry");
-    return (retry ?? this.#waiting[0])?.sizeBytes ?? 0;
+    return (this.#nextRetry() ?? this.#waiting[0])?.sizeBytes ?? 0;
   }
 
   *batches(): Iterable<ProducerBatch> {
@@ -123,7 +129,7 @@ export class PartitionQueue {
     if (rules.nowMs < this.#restsUntilMs) {
       return undefined;
     }
-    const retry = this.#inFlight.find((batch) => batch.state === "retry");
+    const retry = this.#nextRetry();
     if (retry !== undefined) {
       this.#lastSentMs = rules.nowMs;
       return this.#send(retry);
@@ -154,9 +160,8 @@ export class PartitionQueue {
 
   /** When `take` may give something that it does not give now, if nothing else happens. */
   nextWakeMs(nowMs: number, lingerMs: number): number {
-    const hasRetry = this.#inFlight.some((batch) => batch.state === "retry");
     const head = this.#waiting[0];
-    if (this.#restsUntilMs > nowMs && (hasRetry || head !== undefined)) {
+    if (this.#restsUntilMs > nowMs && this.hasUnsent) {
       return this.#restsUntilMs;
     }
     if (head !== undefined && head.state === "open" && head.createdMs + lingerMs > nowMs) {
@@ -185,6 +190,7 @@ export class PartitionQueue {
     }
     if (verdict === "retry") {
       batch.state = "retry";
+      this.#mayRetry = true;
       this.#rest(failure);
     } else if (verdict === "renumber") {
       batch.state = "renumber";
@@ -227,6 +233,11 @@ export class PartitionQueue {
     }
     const isKnown = this.sequence.identity?.producerId === this.#knownProducerId;
     return !this.#isIdempotent || !isKnown || this.#nextOrdinal - oldest.ordinal >= maxInFlight;
+  }
+
+  /** The oldest batch that is to be sent again. Only a partition that had a failure can have one. */
+  #nextRetry(): ProducerBatch | undefined {
+    return this.#mayRetry ? this.#inFlight.find((batch) => batch.state === "retry") : undefined;
   }
 
   #send(batch: ProducerBatch): ProducerBatch {
@@ -307,11 +318,14 @@ export class PartitionQueue {
 
   #remove(batch: ProducerBatch): void {
     batch.state = "done";
-    for (const list of [this.#inFlight, this.#waiting]) {
-      const index = list.indexOf(batch);
-      if (index >= 0) {
-        list.splice(index, 1);
-      }
+    if (this.#inFlight[0] === batch) {
+      // Nearly always: answers come in the order of the requests.
+      this.#inFlight.shift();
+    } else if (!removeFrom(this.#inFlight, batch)) {
+      removeFrom(this.#waiting, batch);
+    }
+    if (this.#inFlight.length === 0) {
+      this.#mayRetry = false;
     }
   }
 
@@ -333,4 +347,13 @@ export class PartitionQueue {
       this.sequence.startNextEpoch();
     }
   }
+}
+
+function removeFrom(batches: ProducerBatch[], batch: ProducerBatch): boolean {
+  const index = batches.indexOf(batch);
+  if (index < 0) {
+    return false;
+  }
+  batches.splice(index, 1);
+  return true;
 }
