@@ -3,6 +3,7 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Consumer, Millrace, Producer } from "millrace";
+import type { Echo } from "./echo.js";
 import type { Latencies } from "./latencies.js";
 
 const RECORD_BYTES = 100;
@@ -59,14 +60,11 @@ export class ReadAlong implements AsyncDisposable {
   async atRate(perSecond: number, sliceMs: number, arrivals: Latencies | undefined): Promise<void> {
     const kept = this.#arrivals;
     this.#arrivals = arrivals ?? unheard;
-    const start = performance.now();
-    const total = Math.round((perSecond * sliceMs) / 1000);
-    for (let sent = 0; sent < total; await sleep(1)) {
-      const due = Math.floor(((performance.now() - start) * perSecond) / 1000) + 1;
-      for (; sent < Math.min(total, due); sent++) {
-        this.send(start + (sent * 1000) / perSecond);
+    await openLoop(perSecond, sliceMs, (dueAt) => {
+      for (const at of dueAt) {
+        this.send(at);
       }
-    }
+    });
     await this.caughtUp();
     this.#arrivals = kept;
   }
@@ -107,6 +105,47 @@ export class ReadAlong implements AsyncDisposable {
       this.#failure ??= error;
     }
   }
+}
+
+/** Calls `send` each millisecond with the moments at which records have become due since, whatever became of the others. */
+async function openLoop(
+  perSecond: number,
+  sliceMs: number,
+  send: (dueAt: readonly number[]) => void,
+): Promise<void> {
+  const start = performance.now();
+  const total = Math.round((perSecond * sliceMs) / 1000);
+  for (let sent = 0; sent < total; await sleep(1)) {
+    const due = Math.floor(((performance.now() - start) * perSecond) / 1000) + 1;
+    const dueAt: number[] = [];
+    for (; sent < Math.min(total, due); sent++) {
+      dueAt.push(start + (sent * 1000) / perSecond);
+    }
+    send(dueAt);
+  }
+}
+
+/** The load of `ReadAlong.atRate`, a millisecond's records as one message, to a server that does nothing else. */
+export async function bareAtRate(
+  bare: Echo,
+  { perSecond, sliceMs }: { readonly perSecond: number; readonly sliceMs: number },
+  latencies: Latencies,
+): Promise<void> {
+  const answers: Promise<void>[] = [];
+  await openLoop(perSecond, sliceMs, (dueAt) => {
+    if (dueAt.length > 0) {
+      const answered = bare.roundTrip(new Uint8Array(RECORD_BYTES * dueAt.length));
+      answers.push(
+        answered.then(() => {
+          const now = performance.now();
+          for (const at of dueAt) {
+            latencies.add(now - at);
+          }
+        }),
+      );
+    }
+  });
+  await Promise.all(answers);
 }
 
 const unheard = { add: (): void => {} } as Pick<Latencies, "add"> as Latencies;

@@ -1,10 +1,11 @@
 // node bench/dist/targets.js [--rounds 5] [--json] [--directory D] [--cli MAIN] [--only WORD] [--broker-flag F]
 //
 // The project's aims for latency, small batches, connections and memory, each as a ratio to a baseline that is measured in
-// the same run, in slices that take turns: an append with `fdatasync`, and a bare `ws` round trip. The broker and the
-// echo server are processes of their own; this one is the client. `--only` takes one of: awaited, os, rate, idle,
+// the same run, in slices that take turns: an append with `fdatasync`, a bare `ws` round trip, and the two together, which
+// is the least a server in Node.js can do. The servers are processes of their own; this one is the client. `--only` takes one of: awaited, os, rate, idle,
 // connections, partitions. Exits with 0 whether or not an aim is met: the figures are the result. Linux.
 
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { Millrace, type Producer } from "millrace";
@@ -13,7 +14,7 @@ import { Echo } from "./echo.js";
 import { type IdleConnectionsResult, measureIdleConnections } from "./idle-connections.js";
 import { Latencies, timeOneByOne } from "./latencies.js";
 import { RawAppend } from "./raw-append.js";
-import { ReadAlong } from "./targets-latency.js";
+import { bareAtRate, ReadAlong } from "./targets-latency.js";
 import { measureSpread, type PartitionsRow } from "./targets-partitions.js";
 import { type Aim, judge, printReport } from "./targets-report.js";
 
@@ -53,27 +54,37 @@ const measured = {
   idleEcho: new Latencies(),
   idleSync: new Latencies(),
   idleAppend: new Latencies(),
+  bareAwaited: new Latencies(),
+  bareRate: new Latencies(),
+  bareIdle: new Latencies(),
   pacedSync: new Latencies(),
   pacedAppend: new Latencies(),
 };
 type Measured = typeof measured;
 
-/** Broker's and own CPU, microseconds for each operation of a kind. */
+/** The server's and own CPU, microseconds for each operation of a kind. */
 const cpu = new Map<string, { broker: number; client: number; operations: number }>();
 
 interface Scene {
   readonly client: Millrace;
   readonly broker: BrokerProcess;
   readonly echo: Echo;
+  /** Appends and syncs what it echoes, and does nothing else. */
+  readonly bare: Echo;
   readonly raw: RawAppend;
 }
 
-async function counted(scene: Scene, name: string, work: () => Promise<number>): Promise<void> {
-  const broker = cpuSeconds(scene.broker.pid);
+/** `work` returns how many operations it did with the server. */
+async function counted(
+  server: { readonly pid: number },
+  name: string,
+  work: () => Promise<number>,
+): Promise<void> {
+  const broker = cpuSeconds(server.pid);
   const client = cpuSeconds(process.pid);
   const operations = await work();
   const sum = cpu.get(name) ?? { broker: 0, client: 0, operations: 0 };
-  sum.broker += cpuSeconds(scene.broker.pid) - broker;
+  sum.broker += cpuSeconds(server.pid) - broker;
   sum.client += cpuSeconds(process.pid) - client;
   sum.operations += operations;
   cpu.set(name, sum);
@@ -85,32 +96,36 @@ async function awaitedSlice(
   { producer, topic }: { producer: Producer; topic: string },
 ): Promise<void> {
   const record = { topic, value: new Uint8Array(RECORD_BYTES).fill(0x76) };
-  await counted(scene, name, async () => {
+  await counted(scene.broker, name, async () => {
     const before = latencies.count;
     await timeOneByOne(latencies, SLICE_MS, () => producer.send(record));
     return latencies.count - before;
   });
 }
 
-/** A record, an echo and an append, each every 100 ms and none while another is on its way. */
+/** A record, an echo, an echo with a sync and an append, each every 100 ms and none while another is on its way. */
 async function idleSlice(scene: Scene, along: ReadAlong): Promise<void> {
   const message = new Uint8Array(RECORD_BYTES);
   const end = performance.now() + IDLE_SLICE_MS;
   while (performance.now() < end) {
     along.send();
-    await sleep(IDLE_EVERY_MS / 3);
+    await sleep(IDLE_EVERY_MS / 4);
     const asked = performance.now();
     await scene.echo.roundTrip(message);
     measured.idleEcho.add(performance.now() - asked);
-    await sleep(IDLE_EVERY_MS / 3);
+    await sleep(IDLE_EVERY_MS / 4);
+    const askedBare = performance.now();
+    await scene.bare.roundTrip(message);
+    measured.bareIdle.add(performance.now() - askedBare);
+    await sleep(IDLE_EVERY_MS / 4);
     scene.raw.once({ appendAndSync: measured.idleAppend, sync: measured.idleSync });
-    await sleep(IDLE_EVERY_MS / 3);
+    await sleep(IDLE_EVERY_MS / 4);
   }
   await along.caughtUp();
 }
 
 async function measureLatencies(scene: Scene): Promise<void> {
-  const { client, echo, raw } = scene;
+  const { client, echo, bare, raw } = scene;
   const admin = client.admin();
   await admin.createTopic("synced", { partitions: 1 });
   await admin.createTopic("os", { partitions: 1, config: { flush: "os" } });
@@ -130,6 +145,11 @@ async function measureLatencies(scene: Scene): Promise<void> {
     );
     await timeOneByOne(measured.echo, BASELINE_SLICE_MS, () => echo.roundTrip(message));
     if (isWanted("awaited")) {
+      await counted(bare, "bareAwaited", async () => {
+        const before = measured.bareAwaited.count;
+        await timeOneByOne(measured.bareAwaited, SLICE_MS, () => bare.roundTrip(message));
+        return measured.bareAwaited.count - before;
+      });
       const kind = { name: "awaited", latencies: measured.awaited };
       await awaitedSlice(scene, kind, { producer, topic: "synced" });
     }
@@ -141,7 +161,12 @@ async function measureLatencies(scene: Scene): Promise<void> {
       // As often as the load's records leave.
       const paced = { appendAndSync: measured.pacedAppend, sync: measured.pacedSync };
       await raw.slice(paced, SLICE_MS, 1);
-      await counted(scene, "rate", async () => {
+      const load = { perSecond: RATE, sliceMs: RATE_SLICE_MS };
+      await counted(bare, "bareRate", async () => {
+        await bareAtRate(bare, load, measured.bareRate);
+        return (RATE * RATE_SLICE_MS) / 1000;
+      });
+      await counted(scene.broker, "rate", async () => {
         await rate.atRate(RATE, RATE_SLICE_MS, measured.rate);
         return (RATE * RATE_SLICE_MS) / 1000;
       });
@@ -176,9 +201,10 @@ async function main(): Promise<void> {
       nodeFlags: values["broker-flag"],
     });
     using echo = await Echo.start();
+    using bare = await Echo.start(join(broker.dataDirectory, `bare-log-${process.pid}`));
     using raw = new RawAppend(broker.dataDirectory, RECORD_BYTES);
     const client = new Millrace(broker.url);
-    const scene = { client, broker, echo, raw };
+    const scene = { client, broker, echo, bare, raw };
     if (values.only !== "connections" && values.only !== "partitions") {
       await measureLatencies(scene);
     }
