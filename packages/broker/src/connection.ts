@@ -50,6 +50,8 @@ export interface ClientConnectionOptions {
 
 interface Received {
   readonly message: Uint8Array;
+  /** As in `ConnectionEvents.onMessage`. */
+  readonly letGo: (() => void) | undefined;
   /** It fits into the broker's budget. */
   readonly fits: boolean;
 }
@@ -104,14 +106,15 @@ export class ClientConnection implements ConnectionEvents, CallConnection {
     return this.connection.isOpen;
   }
 
-  onMessage(message: Uint8Array): void {
+  onMessage(message: Uint8Array, letGo?: () => void): void {
     if (this.state === "closing" || this.state === "closed") {
+      letGo?.();
       return;
     }
     this.lastActivityMs = this.options.broker.runtime.clock.monotonicMs();
     this.inFlightRequests += 1;
     this.inFlightBytes += message.length;
-    const received = { message, fits: this.options.budget.take(message.length) };
+    const received = { message, letGo, fits: this.options.budget.take(message.length) };
     if (this.queue.length > 0 || this.output.isFull) {
       this.queue.push(received);
     } else {
@@ -195,32 +198,33 @@ export class ClientConnection implements ConnectionEvents, CallConnection {
 
   /** Nothing more of this client is served. */
   private dropQueue(): void {
-    for (const { message } of this.queue.splice(0)) {
-      this.release(message.length);
+    for (const received of this.queue.splice(0)) {
+      this.release(received);
     }
   }
 
-  private process({ message, fits }: Received): void {
+  private process(received: Received): void {
+    const { message, fits } = received;
     let frame: RequestFrame;
     try {
       frame = decodeRequestFrame(message);
     } catch (error) {
       const { error: name, message: text } = wireErrorOf(error);
       this.output.send(encodeErrorResponse(0, name, text));
-      this.release(message.length);
+      this.release(received);
       this.refuse(CLOSE_PROTOCOL_ERROR, `malformed frame: ${text}`);
       return;
     }
     const problem = this.problemOf(frame, fits || message.length <= SMALL_REQUEST_BYTES);
     if (problem !== undefined) {
       this.output.send(encodeErrorResponse(frame.correlationId, problem.error, problem.message));
-      this.release(message.length);
+      this.release(received);
       if (problem.isFatal) {
         this.refuse(CLOSE_POLICY_VIOLATION, problem.message);
       }
       return;
     }
-    this.serve(frame, message.length);
+    this.serve(frame, received);
   }
 
   /** Why the request is not served, as far as the envelope tells. */
@@ -257,13 +261,14 @@ export class ClientConnection implements ConnectionEvents, CallConnection {
         };
   }
 
-  private serve(frame: RequestFrame, size: number): void {
+  private serve(frame: RequestFrame, received: Received): void {
     const api = apiName(frame.apiKey) as ApiName;
     const { correlationId, body, records } = frame;
     let held: Promise<unknown> | undefined;
     const call: Call = {
       connection: this,
       records,
+      letGoOfRecords: received.letGo,
       holdUntil: (work) => {
         held = work;
       },
@@ -272,9 +277,9 @@ export class ClientConnection implements ConnectionEvents, CallConnection {
       this.output.send(chunks, release);
       this.lastActivityMs = this.options.broker.runtime.clock.monotonicMs();
       if (held === undefined) {
-        this.release(size);
+        this.release(received);
       } else {
-        const settled = (): void => this.release(size);
+        const settled = (): void => this.release(received);
         held.then(settled, settled);
       }
     };
@@ -305,10 +310,12 @@ export class ClientConnection implements ConnectionEvents, CallConnection {
     return encodeErrorResponse(correlationId, name, message);
   }
 
-  private release(bytes: number): void {
+  /** The request has been served, or never will be: nobody looks at its bytes any more. */
+  private release({ message, letGo }: Received): void {
+    letGo?.();
     this.inFlightRequests -= 1;
-    this.inFlightBytes -= bytes;
-    this.options.budget.release(bytes);
+    this.inFlightBytes -= message.length;
+    this.options.budget.release(message.length);
     if (this.inFlightRequests === 0) {
       for (const resolve of this.idleCallbacks.splice(0)) {
         resolve();

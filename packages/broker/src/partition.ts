@@ -36,8 +36,9 @@ const onDisk: Durability = { replicas: 1, fsynced: true };
 const written: Durability = { replicas: 1, fsynced: false };
 
 export interface AppendRequest {
-  /** Exactly one batch. The partition owns the bytes from now on. */
+  /** Exactly one batch. Looked at until the outcome is there; the log takes a copy if `isBorrowed`, else the bytes. */
   readonly batch: Uint8Array;
+  readonly isBorrowed: boolean;
   readonly acks: Acks;
   readonly nowMs: number;
 }
@@ -187,7 +188,11 @@ export class Partition {
       if (header.sizeBytes !== request.batch.length) {
         return refuse("INVALID_RECORD", "a request carries exactly one batch per partition");
       }
-      return this.log.append(request.batch, { leaderEpoch: this.leaderEpoch, headers: [header] });
+      return this.log.append(request.batch, {
+        leaderEpoch: this.leaderEpoch,
+        headers: [header],
+        isBorrowed: request.isBorrowed,
+      });
     } catch (error) {
       return refusalOf(error);
     }

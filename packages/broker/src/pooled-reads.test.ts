@@ -16,7 +16,12 @@ import type { WireClient } from "./testing/wire-client.js";
 const BATCHES = 60;
 const BATCH_BYTES = 70_000;
 /** Few buffers, all from disk: what is given back too early is overwritten by the next read. */
-const storage = { tailCacheBytes: 0, readBufferBytes: 400_000, readAheadBytes: 200_000 };
+const storage = {
+  tailCacheBytes: 0,
+  readBufferBytes: 400_000,
+  readAheadBytes: 200_000,
+  spoilsFreeMemory: false,
+};
 
 /** A read spoils its target before it is filled, as a pool that is used by somebody else would. */
 function spoiling(fileSystem: FileSystem): FileSystem {

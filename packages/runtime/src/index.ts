@@ -3,6 +3,7 @@
  * Implementations: `@millrace/runtime/node`, `/browser`, `/sim`. Contract suites: `/contract`.
  * @packageDocumentation
  */
+export { BufferPool, type BufferPoolOptions, type PooledBuffer } from "./buffer-pool.js";
 export type { Clock, Timer, TimerOptions } from "./clock.js";
 export { type CompressionCodec, type Compute, ComputeError } from "./compute.js";
 export { type ConsoleLoggerOptions, createConsoleLogger } from "./console-logger.js";

@@ -15,8 +15,12 @@ export interface CloseReason {
 }
 
 export interface ConnectionEvents {
-  /** One whole binary message. The bytes belong to the receiver, who may keep views of them. */
-  onMessage(message: Uint8Array): void;
+  /**
+   * One whole binary message. The bytes belong to the receiver, who may keep views of them. With `release` they are lent:
+   * to be called once nobody looks at them any more, their memory is used for other messages then. Whoever never calls it
+   * may keep them.
+   */
+  onMessage(message: Uint8Array, release?: () => void): void;
   /** Exactly once, last of all. */
   onClose(reason: CloseReason): void;
   /** Output went from above to below the low mark (`bufferedBytes` small again). */

@@ -10,7 +10,9 @@ import {
   readBatchHeader,
   type WireErrorName,
 } from "@millrace/protocol";
+import type { PooledBuffer } from "@millrace/runtime";
 import type { ProducerBatch, ProducerUndo } from "./core/producer-state.js";
+import { Hold } from "./hold.js";
 import type { LogParts } from "./log-parts.js";
 import type { AppendOptions, AppendOutcome, AppendRefused } from "./log-types.js";
 
@@ -34,11 +36,10 @@ export function decideAppend(
   if (headers === undefined) {
     return refused("CORRUPT_MESSAGE", "the bytes are not whole record batches");
   }
-  const { leaderEpoch, mayUseReserve = false } = options;
   return (
-    batchProblem(log, headers, leaderEpoch) ??
+    batchProblem(log, headers, options.leaderEpoch) ??
     checkSequences(log, headers) ??
-    accept(log, headers, { batches, leaderEpoch, mayUseReserve })
+    accept(log, headers, { ...options, batches })
   );
 }
 
@@ -152,14 +153,13 @@ function duplicate(log: LogParts, original: ProducerBatch): AppendOutcome {
 function accept(
   log: LogParts,
   headers: readonly BatchHeader[],
-  offered: {
-    readonly batches: Uint8Array;
-    readonly leaderEpoch: number;
-    readonly mayUseReserve: boolean;
-  },
+  offered: AppendOptions & { readonly batches: Uint8Array },
 ): AppendOutcome {
-  const { batches, leaderEpoch } = offered;
+  const { leaderEpoch } = offered;
   const { marks, tail, epochs, producers, config, runtime, services } = log;
+  const copy = offered.isBorrowed === true ? copyOf(offered.batches, services) : undefined;
+  const batches = copy?.bytes ?? offered.batches;
+  const hold = copy && Hold.of(copy);
   const baseOffset = marks.end;
   const nowMs = runtime.clock.nowMs();
   const isStamped = config.messageTimestampType === "LogAppendTime";
@@ -175,12 +175,14 @@ function accept(
     const header = readBatchHeader(batches, position);
     const bytes =
       sizeBytes === batches.byteLength ? batches : batches.subarray(position, position + sizeBytes);
-    tail.append({ bytes, header, undo: producers.apply(header, nowMs) });
+    const undo = producers.apply(header, nowMs);
+    tail.append({ bytes, header, undo, hold: hold?.another() });
     marks.appended(header.lastOffset + 1);
     position += sizeBytes;
   }
+  hold?.release();
   producers.keepNewest(log.storage.producersPerLogMax);
-  if (offered.mayUseReserve) {
+  if (offered.mayUseReserve === true) {
     log.mayUseReserveTo = marks.end;
   }
   services.countQueued(batches.byteLength);
@@ -191,6 +193,12 @@ function accept(
     logAppendTime: isStamped ? nowMs : -1,
     isDuplicate: false,
   };
+}
+
+function copyOf(batches: Uint8Array, { readBuffers }: LogParts["services"]): PooledBuffer {
+  const copy = readBuffers.take(batches.byteLength);
+  copy.bytes.set(batches);
+  return copy;
 }
 
 /** The headers of batches back to back; undefined when the bytes are anything else. */

@@ -8,6 +8,7 @@ import { EPOCH_CHECKPOINT_FILE } from "./core/segment-name.js";
 import { encodeEpochCheckpoint } from "./core/text-checkpoints.js";
 import { TIME_INDEX_ENTRY_BYTES } from "./core/time-index.js";
 import { assertWhole, isFileError, replaceFile } from "./files.js";
+import type { Hold } from "./hold.js";
 import type { LogConfig } from "./log-config.js";
 import { activeSegment, directoryName, type LogParts, segmentPlace } from "./log-parts.js";
 import { storeProducerSnapshot } from "./producer-snapshots.js";
@@ -38,11 +39,13 @@ export class SyncFailed extends Error {
 
 /**
  * Writes the oldest queued batches (up to `roundBytesMax`, within one segment) and moves the written mark.
- * Undefined when there was nothing to write, or nobody to write it for any more.
+ * Undefined when there was nothing to write, or nobody to write it for any more. `holds` gets the round's own shares in
+ * the batches, which may leave the tail meanwhile: for the caller to give back when neither the write nor the extent is
+ * looked at any more.
  * @throws RoundRefused when the disk is full; the file was cut back to where it was, and synced. Anything else that
  *   is thrown is final.
  */
-export async function writeRound(log: LogParts): Promise<JournalExtent | undefined> {
+export async function writeRound(log: LogParts, holds: Hold[]): Promise<JournalExtent | undefined> {
   let batches: TailBatch[];
   try {
     await rollIfDue(log);
@@ -51,6 +54,7 @@ export async function writeRound(log: LogParts): Promise<JournalExtent | undefin
       await storeEpochs(log);
     }
     batches = takeRound(log);
+    holds.push(...batches.flatMap(({ hold }) => hold?.another() ?? []));
     await write(log, batches);
   } catch (error) {
     const isFull = isFileError(error, "STORAGE_FULL");

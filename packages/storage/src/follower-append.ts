@@ -125,7 +125,7 @@ function accept(
       log.areEpochsDirty = true;
     }
     const bytes = batches.subarray(position, position + header.sizeBytes);
-    tail.append({ bytes, header, undo: producers.apply(header, nowMs) });
+    tail.append({ bytes, header, undo: producers.apply(header, nowMs), hold: undefined });
     marks.appended(header.lastOffset + 1);
     position += header.sizeBytes;
   }

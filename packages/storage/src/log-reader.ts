@@ -3,6 +3,7 @@
 
 import { isMillraceError, MillraceError } from "@millrace/protocol";
 import { CHUNK_BYTES } from "./files.js";
+import { type Hold, releaseAll } from "./hold.js";
 import type { LogDamage } from "./log-damage.js";
 import { activeSegment, type LogParts, segmentAt, watchTruncation } from "./log-parts.js";
 import type { LogSlice, ReadOptions, TimestampOffset } from "./log-types.js";
@@ -59,9 +60,10 @@ export class LogReader {
       return undefined;
     }
     const chunks: Uint8Array[] = [];
+    const holds: Hold[] = [];
     let sizeBytes = 0;
     let nextOffset = options.offset;
-    for (const { bytes, header } of batches) {
+    for (const { bytes, header, hold } of batches) {
       const fits =
         sizeBytes + bytes.byteLength <= options.maxBytes ||
         (chunks.length === 0 && options.minOneBatch);
@@ -69,10 +71,14 @@ export class LogReader {
         break;
       }
       chunks.push(bytes);
+      if (hold !== undefined) {
+        holds.push(hold.another());
+      }
       sizeBytes += bytes.byteLength;
       nextOffset = header.lastOffset + 1;
     }
-    return { chunks, sizeBytes, nextOffset };
+    const release = holds.length === 0 ? undefined : () => releaseAll(holds);
+    return { chunks, sizeBytes, nextOffset, release };
   }
 
   /** How many bytes lie between the two offsets: exact in the tail, by segment size before it. */

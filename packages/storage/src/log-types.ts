@@ -17,6 +17,8 @@ export type LogState = "online" | "quarantined" | "offline";
 
 export interface AppendOptions {
   readonly leaderEpoch: number;
+  /** The memory of the bytes is used again: the log takes copies. Default false: the log owns them from now on. */
+  readonly isBorrowed?: boolean | undefined;
   /** When the caller has parsed them already: one per batch, in order. */
   readonly headers?: readonly BatchHeader[] | undefined;
   /** On a full disk the reserve is given up for it: only for what helps to free space again. */

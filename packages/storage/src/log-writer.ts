@@ -16,6 +16,7 @@ import type { CommitTarget, CommitWay } from "./commit-scheduler.js";
 import type { JournalExtent } from "./core/commit-journal-format.js";
 import { isFileError } from "./files.js";
 import { FlushWaiters } from "./flush-waiters.js";
+import { type Hold, releaseAll } from "./hold.js";
 import { activeSegment, type LogParts, logName } from "./log-parts.js";
 import { SNAPSHOT_INTERVAL_BYTES } from "./producer-snapshots.js";
 import { SyncTimer } from "./sync-timer.js";
@@ -180,10 +181,11 @@ export class LogWriter implements CommitTarget {
       return;
     }
     const parts = this.#parts;
+    const holds: Hold[] = [];
     try {
       // Only then: a replay must not find a gap.
       const isDurableSoFar = parts.marks.synced === parts.marks.written;
-      const extent = await this.#write();
+      const extent = await this.#write(holds);
       if (parts.config.flush === "sync") {
         const isJournaled =
           way === "journal" &&
@@ -211,6 +213,8 @@ export class LogWriter implements CommitTarget {
         this.#fail(error);
       }
       return;
+    } finally {
+      releaseAll(holds);
     }
     this.#settle();
   }
@@ -226,9 +230,9 @@ export class LogWriter implements CommitTarget {
     }
   }
 
-  async #write(): Promise<JournalExtent | undefined> {
+  async #write(holds: Hold[]): Promise<JournalExtent | undefined> {
     const { marks, mayUseReserveTo, services } = this.#parts;
-    const write = (): Promise<JournalExtent | undefined> => writeRound(this.#parts);
+    const write = (): Promise<JournalExtent | undefined> => writeRound(this.#parts, holds);
     return await (mayUseReserveTo > marks.written ? services.withReserve(write) : write());
   }
 

@@ -2,8 +2,7 @@
 // order: the disk works while the processor does. Bounded for all logs; what nobody came for makes room after a
 // while. Knows positions, not batches: who takes the bytes verifies them as if they had just been read.
 
-import type { Clock } from "@millrace/runtime";
-import { type ReadBuffer, ReadBuffers } from "./read-buffers.js";
+import { BufferPool, type Clock, type PooledBuffer } from "@millrace/runtime";
 import type { Segment } from "./segment.js";
 import type { StorageConfig } from "./storage-config.js";
 
@@ -21,29 +20,30 @@ export interface ReadAheadPlace {
 /** One stretch that was read ahead. Take it or drop it. */
 export interface AheadRead {
   /** The bytes, now the caller's to release; undefined when they could not be read or were dropped. */
-  take(): Promise<ReadBuffer | undefined>;
+  take(): Promise<PooledBuffer | undefined>;
   drop(): void;
 }
 
 interface Held {
   readonly place: ReadAheadPlace;
   readonly startedMs: number;
-  readonly reading: Promise<ReadBuffer | undefined>;
+  readonly reading: Promise<PooledBuffer | undefined>;
   readonly ahead: AheadRead;
 }
 
 /** What reads from files share, over all logs. */
 export interface ReadingServices {
-  readonly readBuffers: ReadBuffers;
+  /** Batches that the tail holds lie here too. */
+  readonly readBuffers: BufferPool;
   /** For readers that go through a log in order. */
   readonly readAhead: ReadAhead;
 }
 
 export function createReading(
   clock: ReadAheadOptions["clock"],
-  { readBufferBytes, readAheadBytes }: StorageConfig,
+  { readBufferBytes, readAheadBytes, spoilsFreeMemory: spoils }: StorageConfig,
 ): ReadingServices {
-  const readBuffers = new ReadBuffers(readBufferBytes);
+  const readBuffers = new BufferPool({ maxFreeBytes: readBufferBytes, spoils });
   return {
     readBuffers,
     readAhead: new ReadAhead({ clock, buffers: readBuffers, maxBytes: readAheadBytes }),
@@ -52,7 +52,7 @@ export function createReading(
 
 export interface ReadAheadOptions {
   readonly clock: Pick<Clock, "monotonicMs">;
-  readonly buffers: ReadBuffers;
+  readonly buffers: BufferPool;
   /** 0: nothing is read ahead. */
   readonly maxBytes: number;
 }
@@ -123,7 +123,7 @@ export class ReadAhead {
   }
 
   /** Never rejects: who needs the bytes reads them again and meets the fault itself. */
-  async #read({ segment, position, length }: ReadAheadPlace): Promise<ReadBuffer | undefined> {
+  async #read({ segment, position, length }: ReadAheadPlace): Promise<PooledBuffer | undefined> {
     const buffer = this.#options.buffers.take(length);
     this.#readsUnderWay++;
     try {

@@ -8,12 +8,11 @@ import {
   RECORD_BATCH_HEADER_BYTES,
   readBatchHeader,
 } from "@millrace/protocol";
-import type { Compute } from "@millrace/runtime";
+import type { BufferPool, Compute, PooledBuffer } from "@millrace/runtime";
 import { BatchSequence } from "./core/batch-sequence.js";
 import type { LeaderEpochs } from "./core/leader-epochs.js";
 import type { LogSlice } from "./log-types.js";
 import type { AheadRead } from "./read-ahead.js";
-import type { ReadBuffer, ReadBuffers } from "./read-buffers.js";
 import type { Segment } from "./segment.js";
 
 /** The file does not hold what was written. */
@@ -48,7 +47,7 @@ export interface SegmentReadOptions {
   readonly endPosition?: number | undefined;
   readonly epochs: LeaderEpochs;
   readonly compute: Pick<Compute, "crc32c">;
-  readonly buffers: ReadBuffers;
+  readonly buffers: BufferPool;
   /** What was read ahead from `from` on. */
   readonly ahead?: AheadRead | undefined;
 }
@@ -88,10 +87,10 @@ export async function readSegment(options: SegmentReadOptions): Promise<SegmentS
 
 /** Fills the whole buffer; it is released when that fails. */
 async function readInto(
-  buffer: ReadBuffer,
+  buffer: PooledBuffer,
   segment: Segment,
   position: number,
-): Promise<ReadBuffer> {
+): Promise<PooledBuffer> {
   try {
     const file = await segment.file();
     if ((await file.read(buffer.bytes, position)) < buffer.bytes.length) {
@@ -105,7 +104,7 @@ async function readInto(
 }
 
 /** The buffer goes with the slice, when there is one with records; else it is released. */
-function collectFrom(buffer: ReadBuffer, options: Omit<CollectOptions, "bytes">): Collected {
+function collectFrom(buffer: PooledBuffer, options: Omit<CollectOptions, "bytes">): Collected {
   let isKept = false;
   try {
     const found = collect({ ...options, bytes: buffer.bytes });

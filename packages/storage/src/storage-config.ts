@@ -29,7 +29,7 @@ export interface StorageConfig {
   readonly journalRoundBytesMax: number;
   /** Recently written batches kept in memory, over all logs. Default 64 MiB. */
   readonly tailCacheBytes: number;
-  /** Memory of reads from disk that is kept to be used again. Default 16 MiB. */
+  /** Memory of reads from disk, and of batches that left the tail, that is kept to be used again. Default 16 MiB. */
   readonly readBufferBytes: number;
   /** Bytes read ahead for readers that go through a log in order, over all logs; 0: none. Default 8 MiB. */
   readonly readAheadBytes: number;
@@ -53,6 +53,11 @@ export interface StorageConfig {
    * all. Default 1 MiB/s: a terabyte takes twelve days, and costs a thousandth of a core.
    */
   readonly scrubBytesPerSecond: number;
+  /**
+   * For tests: memory that would be used again is overwritten instead as soon as it is given back, so that whoever still
+   * looks at it finds that out. Default false.
+   */
+  readonly spoilsFreeMemory: boolean;
   /** How many logs are recovered at once. Default 4. */
   readonly recoveriesAtOnceMax: number;
 }
@@ -74,5 +79,6 @@ export const storageConfigDefaults: StorageConfig = Object.freeze({
   producersPerLogMax: 100_000,
   reserveBytes: 4 * 1024 * 1024,
   scrubBytesPerSecond: 1024 * 1024,
+  spoilsFreeMemory: false,
   recoveriesAtOnceMax: 4,
 });

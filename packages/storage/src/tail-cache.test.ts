@@ -20,7 +20,7 @@ function hold(cache: TailCache, buffers: readonly ArrayBuffer[]): LogTail[] {
     const bytes = new Uint8Array(buffer, (index % 100) * 100, batch.length);
     bytes.set(batch);
     const tail = new LogTail(cache);
-    tail.append({ bytes, header: readBatchHeader(bytes), undo: undefined });
+    tail.append({ bytes, header: readBatchHeader(bytes), undo: undefined, hold: undefined });
     tail.wrote(1);
     return tail;
   });
@@ -71,7 +71,12 @@ describe("the tail cache", () => {
     const some = readBatchHeader(batchOf({ values: ["x"] }));
     const write = (tail: LogTail, size: number, baseOffset: number): void => {
       const header = { ...some, baseOffset, lastOffset: baseOffset };
-      tail.append({ bytes: new Uint8Array(new ArrayBuffer(size)), header, undo: undefined });
+      tail.append({
+        bytes: new Uint8Array(new ArrayBuffer(size)),
+        header,
+        undo: undefined,
+        hold: undefined,
+      });
       tail.wrote(1);
     };
     const busy = new LogTail(cache);
@@ -107,7 +112,7 @@ describe("the tail cache", () => {
     const write = (tail: LogTail, offset: number): void => {
       const header = { ...some, baseOffset: offset, lastOffset: offset };
       const bytes = new Uint8Array(new ArrayBuffer(MESSAGE_BYTES));
-      tail.append({ bytes, header, undo: undefined });
+      tail.append({ bytes, header, undo: undefined, hold: undefined });
       tail.wrote(1);
     };
     const [first, second] = [new LogTail(cache), new LogTail(cache)];
@@ -138,7 +143,7 @@ describe("the tail cache", () => {
       const bytes = new Uint8Array(new ArrayBuffer(MESSAGE_BYTES));
       bytes.set(batchOf({ values: ["x"] }));
       const header = { ...readBatchHeader(bytes), baseOffset: offset, lastOffset: offset };
-      tail.append({ bytes, header, undo: undefined });
+      tail.append({ bytes, header, undo: undefined, hold: undefined });
       tail.wrote(1);
     }
     expect(tail.startOffset).toBe(40);

@@ -5,6 +5,7 @@
 
 import type { BatchHeader } from "@millrace/protocol";
 import type { ProducerUndo } from "./core/producer-state.js";
+import type { Hold } from "./hold.js";
 
 /** A batch that was appended; never changed once it is in a tail. */
 export interface TailBatch {
@@ -12,6 +13,8 @@ export interface TailBatch {
   readonly header: BatchHeader;
   /** How to take the append back while it is not written. */
   readonly undo: ProducerUndo | undefined;
+  /** The tail's share in the bytes, which it gives back when it drops the batch; undefined when nobody uses their memory again. */
+  readonly hold: Hold | undefined;
 }
 
 const COMPACT_AT = 1024;
@@ -200,7 +203,7 @@ export class LogTail {
   }
 
   discardPending(): void {
-    this.#batches.length = this.#pendingAt;
+    releaseHolds(this.#batches.splice(this.#pendingAt));
     this.#pendingBytes = 0;
   }
 
@@ -214,6 +217,7 @@ export class LogTail {
     this.#head++;
     this.#cachedBytes -= oldest.bytes.byteLength;
     this.#compact();
+    oldest.hold?.release();
     return oldest;
   }
 
@@ -231,7 +235,9 @@ export class LogTail {
 
   /** Forgets all that is written, after a truncation. Nothing may be pending. */
   clear(): void {
-    this.#cache.forget(this, this.#batches.slice(this.#head, this.#pendingAt));
+    const written = this.#batches.slice(this.#head, this.#pendingAt);
+    this.#cache.forget(this, written);
+    releaseHolds(written);
     this.#batches = [];
     this.#head = 0;
     this.#pendingAt = 0;
@@ -273,6 +279,12 @@ export class LogTail {
   }
 }
 
+function releaseHolds(batches: readonly TailBatch[]): void {
+  for (const { hold } of batches) {
+    hold?.release();
+  }
+}
+
 /** Stands where a dropped batch was, so that its bytes can be collected. */
 const released: TailBatch = {
   bytes: new Uint8Array(0),
@@ -298,4 +310,5 @@ const released: TailBatch = {
     recordCount: 0,
   },
   undo: undefined,
+  hold: undefined,
 };

@@ -17,7 +17,7 @@ export interface DelayOptions {
 export function delayed(events: ConnectionEvents, options: DelayOptions): ConnectionEvents {
   const line = new DelayLine(events, options);
   return {
-    onMessage: (message) => line.push(message),
+    onMessage: (message, release) => line.push(message, release),
     onClose: (reason) => {
       line.clear();
       events.onClose(reason);
@@ -26,10 +26,16 @@ export function delayed(events: ConnectionEvents, options: DelayOptions): Connec
   };
 }
 
+interface Waiting {
+  readonly message: Uint8Array;
+  readonly release: (() => void) | undefined;
+  readonly dueMs: number;
+}
+
 class DelayLine {
   readonly #events: ConnectionEvents;
   readonly #options: DelayOptions;
-  #waiting: { readonly message: Uint8Array; readonly dueMs: number }[] = [];
+  #waiting: Waiting[] = [];
   #timer: Timer | undefined;
 
   constructor(events: ConnectionEvents, options: DelayOptions) {
@@ -37,17 +43,17 @@ class DelayLine {
     this.#options = options;
   }
 
-  push(message: Uint8Array): void {
+  push(message: Uint8Array, release: (() => void) | undefined): void {
     const delayMs = this.#options.delayMs();
     if (delayMs <= 0 && this.#waiting.length === 0) {
-      this.#events.onMessage(message);
+      this.#events.onMessage(message, release);
       return;
     }
     if (this.#waiting.length >= DELAYED_MESSAGES_MAX) {
       this.#options.cut();
       return;
     }
-    this.#waiting.push({ message, dueMs: this.#options.clock.monotonicMs() + delayMs });
+    this.#waiting.push({ message, release, dueMs: this.#options.clock.monotonicMs() + delayMs });
     this.#schedule();
   }
 
@@ -73,7 +79,7 @@ class DelayLine {
     do {
       const next = this.#waiting.shift();
       if (next !== undefined) {
-        this.#events.onMessage(next.message);
+        this.#events.onMessage(next.message, next.release);
       }
     } while ((this.#waiting[0]?.dueMs ?? Infinity) <= this.#options.clock.monotonicMs());
     this.#schedule();

@@ -127,7 +127,8 @@ class World {
       machine: this.#machine,
       bug,
       topicDefaults: hazards.topicDefaults,
-      storage: hazards.storage,
+      // What is looked at when it was given back already is no batch any more.
+      storage: { ...hazards.storage, spoilsFreeMemory: true },
     });
   }
 

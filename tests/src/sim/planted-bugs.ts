@@ -4,14 +4,15 @@
 
 import type { FileHandle, ServerRuntime } from "@millrace/runtime";
 import { ProducerState } from "@millrace/storage";
-import { believingCompute, wrapFiles } from "./seam-wrappers.js";
+import { believingCompute, leftAtOnce, wrapFiles } from "./seam-wrappers.js";
 
 export type PlantedBug =
   | "acknowledge-before-sync"
   | "skip-crc-at-recovery"
   | "reuse-buffer-in-flight"
   | "trust-page-cache-after-failed-sync"
-  | "forget-producer-state";
+  | "forget-producer-state"
+  | "let-go-before-sent";
 
 export const plantedBugs: readonly PlantedBug[] = [
   "acknowledge-before-sync",
@@ -19,6 +20,7 @@ export const plantedBugs: readonly PlantedBug[] = [
   "reuse-buffer-in-flight",
   "trust-page-cache-after-failed-sync",
   "forget-producer-state",
+  "let-go-before-sent",
 ];
 
 /** The runtime with the bug in it. */
@@ -27,6 +29,8 @@ export function plant(runtime: ServerRuntime, bug: PlantedBug | undefined): Serv
     case undefined:
     case "forget-producer-state":
       return runtime;
+    case "let-go-before-sent":
+      return { ...runtime, network: leftAtOnce(runtime.network) };
     case "skip-crc-at-recovery":
       return { ...runtime, compute: believingCompute(runtime.compute) };
     case "acknowledge-before-sync":

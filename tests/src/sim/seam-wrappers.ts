@@ -1,7 +1,7 @@
-// Wrappers round parts of a runtime, for bugs that are planted through the seam: files and checksums that behave a
-// little differently.
+// Wrappers round parts of a runtime, for bugs that are planted through the seam: files, checksums and connections that
+// behave a little differently.
 
-import type { Compute, FileHandle, FileSystem } from "@millrace/runtime";
+import type { Compute, FileHandle, FileSystem, ListeningNetwork } from "@millrace/runtime";
 
 /** Finds every checksum right: answers with the four bytes that stand in front of what is checked. */
 export function believingCompute(compute: Compute): Compute {
@@ -43,6 +43,32 @@ function plainFile(file: FileHandle): FileHandle {
     truncate: (size) => file.truncate(size),
     size: () => file.size(),
     close: () => file.close(),
+  };
+}
+
+/** Says that an answer has left before it has: what it lies in is used again too early. */
+export function leftAtOnce(network: ListeningNetwork): ListeningNetwork {
+  return {
+    dial: (url, options, attach) => network.dial(url, options, attach),
+    listen: (options) =>
+      network.listen({
+        ...options,
+        onConnection: (connection) =>
+          options.onConnection(
+            new Proxy(connection, {
+              get: (target, name) => {
+                if (name === "send") {
+                  return (chunks: readonly Uint8Array[], onLeft?: () => void) => {
+                    target.send(chunks);
+                    onLeft?.();
+                  };
+                }
+                const value: unknown = Reflect.get(target, name, target);
+                return typeof value === "function" ? value.bind(target) : value;
+              },
+            }),
+          ),
+      }),
   };
 }
 

@@ -63,6 +63,11 @@ export interface Call {
   readonly connection: CallConnection;
   /** The frame's byte string of record batches. */
   readonly records: Uint8Array;
+  /**
+   * Present when `records` lie in memory that is used again: when the request has been served, or from this call on, when
+   * nobody looks at them any more. What shall stay is copied before.
+   */
+  readonly letGoOfRecords: (() => void) | undefined;
   /** Keeps the request's bytes counted until `work` settles, though it is answered before. */
   holdUntil(work: Promise<unknown>): void;
 }

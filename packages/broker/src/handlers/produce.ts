@@ -9,7 +9,7 @@ import {
   type WireErrorName,
 } from "@millrace/protocol";
 import type { AppendOutcome } from "@millrace/storage";
-import type { Acks, Durability, Partition } from "../partition.js";
+import type { Acks, AppendRequest, Durability, Partition } from "../partition.js";
 import {
   type Answer,
   type BrokerServices,
@@ -32,13 +32,18 @@ interface Pending {
 
 export const produce: Handler<"produce"> = (broker, request, call) => {
   checkLengths(request, call.records);
-  const started = appendAll(broker, request, call.records);
+  const started = appendAll(broker, request, call);
+  const answer = (appended: readonly (Pending | Produced)[]): MaybeAnswer => {
+    // The logs have their copies.
+    call.letGoOfRecords?.();
+    return answerFor(broker, appended, { request, call });
+  };
   return areAppended(started)
-    ? answerFor(broker, started, { request, call })
-    : Promise.all(started.map(whenAppended)).then((appended) =>
-        answerFor(broker, appended, { request, call }),
-      );
+    ? answer(started)
+    : Promise.all(started.map(whenAppended)).then(answer);
 };
+
+type MaybeAnswer = Answer<"produce"> | Promise<Answer<"produce">>;
 
 type Started = Pending | Produced | Promise<Pending | Produced>;
 
@@ -60,7 +65,7 @@ function answerFor(
   broker: BrokerServices,
   started: readonly (Pending | Produced)[],
   { request, call }: { readonly request: RequestOf<"produce">; readonly call: Call },
-): Answer<"produce"> | Promise<Answer<"produce">> {
+): MaybeAnswer {
   if (request.acks === 0) {
     call.holdUntil(allSettled(started));
     return {
@@ -107,20 +112,22 @@ function hasRepeats(targets: readonly Target[]): boolean {
 function appendAll(
   broker: BrokerServices,
   request: RequestOf<"produce">,
-  records: Uint8Array,
+  { records, letGoOfRecords }: Call,
 ): Started[] {
+  const isBorrowed = letGoOfRecords !== undefined;
+  const acks = request.acks as Acks;
   let position = 0;
   return request.partitions.map((target) => {
     const batch = records.subarray(position, position + target.recordsLength);
     position += target.recordsLength;
-    return append(broker, target, { batch, acks: request.acks as Acks });
+    return append(broker, target, { batch, isBorrowed, acks });
   });
 }
 
 function append(
   broker: BrokerServices,
   target: Target,
-  entry: { batch: Uint8Array; acks: Acks },
+  entry: Omit<AppendRequest, "nowMs">,
 ): Started {
   const lookup = broker.partitions.find(target.topicId, target.partition);
   if (!lookup.ok) {

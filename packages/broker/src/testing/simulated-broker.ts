@@ -37,12 +37,12 @@ export class World {
   }
 
   async start(
-    config: Record<string, string> = {},
+    entries: Record<string, string> = {},
     { storage = {}, change = (runtime) => runtime }: StartOptions = {},
   ): Promise<RunningBroker> {
     const node = this.simulation.node("broker");
     const runtime = change(node.runtime({ logger: this.recordingLogger({}) }));
-    const broker = parseBrokerConfig(config);
+    const broker = parseBrokerConfig(entries);
     const listener = await BrokerListener.open({
       runtime,
       config: broker,
@@ -54,7 +54,8 @@ export class World {
         throw new Error("nobody asks while a test starts");
       },
     });
-    const logs = await LogManager.open({ runtime, path: "/data", nodeId: 0, config: storage });
+    const config = { spoilsFreeMemory: true, ...storage };
+    const logs = await LogManager.open({ runtime, path: "/data", nodeId: 0, config });
     const controller = await Controller.open({
       runtime,
       logs,

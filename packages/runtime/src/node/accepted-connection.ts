@@ -51,10 +51,12 @@ export class NodeAcceptedConnection extends NodeConnection implements AcceptedCo
 
   /** Delivers what a direct socket receives; `head` came with the request. Call after `attach`. */
   startDirect(head: Uint8Array): void {
-    const onMessage = (message: Uint8Array): void => {
+    const onMessage = (message: Uint8Array, release: (() => void) | undefined): void => {
       // Not after the peer's close frame, which only ws has seen.
       if (this.isOpen) {
-        this.receive(message);
+        this.receive(message, release);
+      } else {
+        release?.();
       }
     };
     this.#direct?.start({ onBytes: (bytes) => this.#onBytes(bytes), onMessage }, head);

@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, Socket } from "node:net";
 import { promisify } from "node:util";
 import { afterEach, describe, expect, it } from "vitest";
+import { BufferPool } from "../buffer-pool.js";
 import { createScratch, DirectSocket } from "./direct-socket.js";
 
 const MESSAGE = Uint8Array.from([0x82, 0x83, 0, 0, 0, 0, 1, 2, 3]);
@@ -63,6 +64,27 @@ describe("DirectSocket", () => {
     direct?.socket.destroy();
     await once(accepted, "close");
     expect(await count()).toBe(0);
+  });
+
+  it("gives an unfinished message's memory back when the connection closes", async () => {
+    const { client, accepted } = await connection();
+    const pool = new BufferPool({ maxFreeBytes: 1_000_000 });
+    const large = { maxMessageBytes: 1_000_000, scratch: createScratch(), pool };
+    const direct = DirectSocket.takeOver(accepted, large);
+    pool.take(500_000).release();
+    const header = Uint8Array.from([0x82, 0xff, 0, 0, 0, 0, 0, 7, 0xa1, 0x20, 0, 0, 0, 0]);
+    const whenTaken = new Promise<void>((resolve) => {
+      direct?.start(
+        { onBytes: () => setImmediate(resolve), onMessage: () => expect.unreachable() },
+        new Uint8Array(),
+      );
+    });
+    client.write(header);
+    await whenTaken;
+    expect(pool.freeBytes).toBe(0);
+    direct?.socket.destroy();
+    await once(accepted, "close");
+    expect(pool.freeBytes).toBeGreaterThanOrEqual(500_000);
   });
 
   it("emits as data what is no message, in memory of its own", async () => {

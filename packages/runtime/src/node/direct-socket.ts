@@ -6,6 +6,7 @@
 
 import { type OnReadOpts, Socket, type SocketConstructorOpts } from "node:net";
 import type { Duplex } from "node:stream";
+import type { BufferPool } from "../buffer-pool.js";
 import { messageMemory } from "./bytes.js";
 import { FrameSplitter } from "./frame-splitter.js";
 
@@ -29,7 +30,15 @@ interface FromHandle extends SocketConstructorOpts {
 export interface DirectSocketEvents {
   /** All bytes of the socket, before they are looked at. */
   readonly onBytes: (bytes: Uint8Array) => void;
-  readonly onMessage: (message: Uint8Array) => void;
+  /** `release` as in `ConnectionEvents.onMessage`. */
+  readonly onMessage: (message: Uint8Array, release: (() => void) | undefined) => void;
+}
+
+export interface DirectSocketOptions {
+  readonly maxMessageBytes: number;
+  readonly scratch: Uint8Array;
+  /** Memory for large messages; without it each gets its own. */
+  readonly pool?: BufferPool | undefined;
 }
 
 export class DirectSocket {
@@ -38,12 +47,13 @@ export class DirectSocket {
   readonly #splitter: FrameSplitter;
   #events: DirectSocketEvents | undefined;
 
-  private constructor(handle: object, options: { maxMessageBytes: number; scratch: Uint8Array }) {
-    const { maxMessageBytes, scratch } = options;
+  private constructor(handle: object, options: DirectSocketOptions) {
+    const { maxMessageBytes, scratch, pool } = options;
     this.#splitter = new FrameSplitter({
       maxMessageBytes,
       allocate: messageMemory,
-      onMessage: (message) => this.#events?.onMessage(message),
+      pool,
+      onMessage: (message, release) => this.#events?.onMessage(message, release),
       // Whoever listens may keep what it gets.
       onOther: (bytes) => this.socket.emit("data", Buffer.from(bytes)),
     });
@@ -65,10 +75,7 @@ export class DirectSocket {
    * Takes the connection over, or returns undefined and leaves `accepted` as it was. `accepted` is destroyed when the
    * new socket closes, so that its server counts right.
    */
-  static takeOver(
-    accepted: Duplex,
-    options: { maxMessageBytes: number; scratch: Uint8Array },
-  ): DirectSocket | undefined {
+  static takeOver(accepted: Duplex, options: DirectSocketOptions): DirectSocket | undefined {
     const holder = accepted as Duplex & WithHandle;
     const handle = holder._handle ?? undefined;
     const isPlain = process.platform !== "win32" && isExactly(Socket, accepted);
@@ -78,7 +85,10 @@ export class DirectSocket {
     }
     holder._handle = null;
     const direct = new DirectSocket(handle, options);
-    direct.socket.once("close", () => accepted.destroy());
+    direct.socket.once("close", () => {
+      direct.drop();
+      accepted.destroy();
+    });
     return direct;
   }
 

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import * as ws from "ws";
+import { BufferPool } from "../buffer-pool.js";
 import { FrameSplitter } from "./frame-splitter.js";
 
 /** Exported by ws, though not by its types. */
@@ -146,7 +147,13 @@ function splitter(
     sureShare: isMasked ? 0.25 : 0,
     // Not cleared: what is not overwritten shows.
     allocate: (bytes) => new Uint8Array(bytes).fill(0xee),
-    onMessage: (bytes) => heard.message(bytes, true),
+    pool: new BufferPool({ maxFreeBytes: 200_000 }),
+    onMessage: (bytes, release) => {
+      heard.message(bytes.slice(), true);
+      // The next one is received into the same memory.
+      bytes.fill(0xee);
+      release?.();
+    },
     onOther: (bytes) => heard.write(bytes),
   });
 }
@@ -202,6 +209,63 @@ describe("FrameSplitter", () => {
     expect(allocated.at(-1)).toBe(1_100_000);
     expect(allocated.length).toBeLessThanOrEqual(4);
     expect(messages.map((message) => Buffer.compare(message, payload))).toEqual([0]);
+  });
+
+  it("takes what a pool has free for all of a message at once, and gives unfinished ones back", () => {
+    const pool = new BufferPool({ maxFreeBytes: 2_000_000 });
+    const messages: { readonly bytes: Uint8Array; readonly release: (() => void) | undefined }[] =
+      [];
+    const allocated: number[] = [];
+    const split = new FrameSplitter({
+      maxMessageBytes: 2_000_000,
+      allocate: (bytes) => {
+        allocated.push(bytes);
+        return new Uint8Array(bytes);
+      },
+      pool,
+      onMessage: (bytes, release) => messages.push({ bytes, release }),
+      onOther: () => expect.unreachable(),
+    });
+    const frame = encode({ first: 0x82, mask: [0, 0, 0, 0], payload: payloadOf(1_000_000) });
+    const push = (bytes: Uint8Array): void => {
+      for (let at = 0; at < bytes.length; at += 65_536) {
+        split.push(bytes.subarray(at, at + 65_536));
+      }
+    };
+    push(frame);
+    const [first] = messages;
+    expect(Math.max(...allocated)).toBeLessThan(1_000_000);
+    expect(pool.takenBytes).toBeGreaterThanOrEqual(1_000_000);
+    first?.release?.();
+    allocated.length = 0;
+    push(frame);
+    const [, second] = messages;
+    expect(allocated).toEqual([]);
+    expect(second?.bytes.buffer === first?.bytes.buffer).toBe(true);
+    expect(Buffer.compare(second?.bytes ?? frame, payloadOf(1_000_000))).toBe(0);
+    // Nobody gave it back.
+    push(frame);
+    expect(messages[2]?.bytes.buffer === second?.bytes.buffer).toBe(false);
+    second?.release?.();
+    push(frame.subarray(0, 500_000));
+    expect(pool.freeBytes).toBe(0);
+    split.drop();
+    expect(pool.freeBytes).toBeGreaterThanOrEqual(1_000_000);
+  });
+
+  it("lends no memory for small messages: they keep theirs", () => {
+    const releases: unknown[] = [];
+    const split = new FrameSplitter({
+      maxMessageBytes: 2_000_000,
+      allocate: (bytes) => new Uint8Array(bytes),
+      pool: new BufferPool({ maxFreeBytes: 2_000_000 }),
+      onMessage: (_, release) => releases.push(release),
+      onOther: () => expect.unreachable(),
+    });
+    for (const size of [0, 10, 10_000, 40_000]) {
+      split.push(encode({ first: 0x82, mask: [0, 0, 0, 0], payload: payloadOf(size) }));
+    }
+    expect(releases).toEqual([undefined, undefined, undefined, undefined]);
   });
 
   it("takes memory for what has come, not for what is announced", () => {

@@ -1,7 +1,9 @@
 // Takes the messages that Millrace sends (one binary frame each, masked by clients) out of the bytes of a socket, each
-// into memory of its own. Pings and pongs are handed on, for a complete WebSocket
+// into memory of its own, or of a pool that gets it back. Pings and pongs are handed on, for a complete WebSocket
 // implementation to answer; and from the first other frame on (fragments, text, close, anything that breaks a rule)
 // all bytes are, because what follows depends on what it makes of that frame. Pure.
+
+import type { BufferPool } from "../buffer-pool.js";
 
 const BINARY_MESSAGE = 0x82;
 const PING = 0x89;
@@ -13,6 +15,13 @@ const MAX_HEADER_BYTES = 14;
 /** The least memory that is taken for a message whose bytes are yet to come. */
 const FIRST_BYTES = 4_096;
 const SURE_SHARE = 0.25;
+
+/** What a message is received into. */
+interface MessageMemory {
+  readonly bytes: Uint8Array;
+  /** Undefined when it is not used again. */
+  readonly release: (() => void) | undefined;
+}
 
 export interface FrameSplitterOptions {
   /** Payload bytes allowed per message. From a frame that announces more on, all is handed on. */
@@ -26,8 +35,10 @@ export interface FrameSplitterOptions {
   readonly sureShare?: number;
   /** Memory for a message; need not be cleared. */
   readonly allocate: (bytes: number) => Uint8Array;
-  /** A message is whole. */
-  readonly onMessage: (message: Uint8Array) => void;
+  /** For large messages instead. What lies there free is taken for all of a message at once: it costs nothing more. */
+  readonly pool?: Pick<BufferPool, "keeps" | "take" | "takeFree"> | undefined;
+  /** A message is whole. With `release` its memory is the pool's: see `ConnectionEvents.onMessage`. */
+  readonly onMessage: (message: Uint8Array, release: (() => void) | undefined) => void;
   /** Bytes that belong to no such message, valid during the call. */
   readonly onOther: (bytes: Uint8Array) => void;
 }
@@ -41,7 +52,7 @@ export class FrameSplitter {
   /** Of what is handed on. */
   #otherLeft = 0;
   /** The message that is being received, as far as memory was taken for it. */
-  #message: Uint8Array | undefined;
+  #message: MessageMemory | undefined;
   #messageBytes = 0;
   #filledBytes = 0;
   readonly #mask = new Uint8Array(MASK_BYTES);
@@ -74,6 +85,7 @@ export class FrameSplitter {
 
   /** Lets go of an unfinished message. Nothing may be pushed afterwards. */
   drop(): void {
+    this.#message?.release?.();
     this.#message = undefined;
   }
 
@@ -114,24 +126,32 @@ export class FrameSplitter {
     }
     this.#messageBytes = payloadBytes;
     this.#filledBytes = 0;
-    this.#message = this.#options.allocate(this.#memoryFor(atHand));
+    this.#message =
+      this.#options.pool?.takeFree(payloadBytes) ?? this.#allocate(this.#memoryFor(atHand));
     if (payloadBytes === 0) {
       this.#finish();
     }
   }
 
   /** Copies what belongs to the message. @returns how much that was */
-  #fill(message: Uint8Array, bytes: Uint8Array): number {
+  #fill({ bytes: message }: MessageMemory, bytes: Uint8Array): number {
     const count = Math.min(bytes.length, message.length - this.#filledBytes);
     message.set(count === bytes.length ? bytes : bytes.subarray(0, count), this.#filledBytes);
     this.#filledBytes += count;
     if (this.#filledBytes === this.#messageBytes) {
       this.#finish();
     } else if (this.#filledBytes === message.length) {
-      this.#message = this.#options.allocate(this.#memoryFor(this.#filledBytes));
-      this.#message.set(message);
+      this.#message = this.#allocate(this.#memoryFor(this.#filledBytes));
+      this.#message.bytes.set(message);
     }
     return count;
+  }
+
+  /** Memory that grows on is not the pool's: it would be left with pieces of every size. */
+  #allocate(bytes: number): MessageMemory {
+    const { pool, allocate } = this.#options;
+    const isPooled = bytes === this.#messageBytes && pool?.keeps(bytes) === true;
+    return isPooled ? pool.take(bytes) : { bytes: allocate(bytes), release: undefined };
   }
 
   /** How much to take when so many bytes of the message have come. */
@@ -145,8 +165,8 @@ export class FrameSplitter {
     const message = this.#message;
     this.#message = undefined;
     if (message !== undefined) {
-      unmask(message, this.#mask);
-      this.#options.onMessage(message);
+      unmask(message.bytes, this.#mask);
+      this.#options.onMessage(message.bytes, message.release);
     }
   }
 }

@@ -5,6 +5,7 @@ import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { type WebSocket, WebSocketServer } from "ws";
+import { BufferPool } from "../buffer-pool.js";
 import { type Listener, type ListenOptions, refusalOf, SUB_PROTOCOL } from "../network.js";
 import { NodeAcceptedConnection } from "./accepted-connection.js";
 import { createScratch, DirectSocket } from "./direct-socket.js";
@@ -17,6 +18,8 @@ const MAX_HEADER_BYTES = 8 * 1024;
 const KEEP_ALIVE_TIMEOUT_MS = 5_000;
 /** Sockets beyond `maxConnections`, so that there is one for the answer 503 and for health checks. */
 const SPARE_SOCKETS = 64;
+/** Memory of messages that is kept for the next ones. */
+const FREE_MESSAGE_BYTES_MAX = 8 * 1024 * 1024;
 const DEFAULT_GRACE_MS = 1_000;
 const GOING_AWAY = 1_001;
 const INTERNAL_ERROR = 1_011;
@@ -44,6 +47,7 @@ class NodeListener implements Listener {
   readonly #partialMessages: PartialMessages;
   readonly #connections = new Set<NodeAcceptedConnection>();
   readonly #scratch = createScratch();
+  readonly #pool = new BufferPool({ maxFreeBytes: FREE_MESSAGE_BYTES_MAX });
   readonly #sweep: NodeJS.Timeout;
   #whenEmpty: () => void = () => {};
   #isAccepting = true;
@@ -166,8 +170,8 @@ class NodeListener implements Listener {
       return;
     }
     const { maxMessageBytes } = this.#options.limits;
-    const scratch = this.#scratch;
-    const direct = DirectSocket.takeOver(socket, { maxMessageBytes, scratch });
+    const [scratch, pool] = [this.#scratch, this.#pool];
+    const direct = DirectSocket.takeOver(socket, { maxMessageBytes, scratch, pool });
     const use = direct === undefined ? { socket, head } : { socket: direct.socket, head: noBytes };
     this.#webSockets.handleUpgrade(request, use.socket, use.head, (webSocket) => {
       this.#accept({ webSocket, socket: use.socket as Socket, request, direct, head });

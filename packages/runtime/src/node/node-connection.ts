@@ -27,6 +27,11 @@ const addressOf = ({ remoteAddress, remotePort, remoteFamily }: Socket): string 
     : `${remoteAddress}:${remotePort}`;
 };
 
+interface Received {
+  readonly message: Uint8Array;
+  readonly release: (() => void) | undefined;
+}
+
 export class NodeConnection implements Connection {
   readonly remoteAddress: string;
   readonly #webSocket: WebSocket;
@@ -39,7 +44,7 @@ export class NodeConnection implements Connection {
   #isCorked = false;
   #isPaused = false;
   /** Messages that came with the bytes of the one during which reading was paused: one socket read, or less. */
-  #held: Uint8Array[] = [];
+  #held: Received[] = [];
 
   constructor(options: NodeConnectionOptions) {
     this.#webSocket = options.webSocket;
@@ -112,7 +117,7 @@ export class NodeConnection implements Connection {
 
   terminate(): void {
     this.#isOpen = false;
-    this.#held = [];
+    this.#dropHeld();
     this.#webSocket.terminate();
   }
 
@@ -130,12 +135,20 @@ export class NodeConnection implements Connection {
     }
   }
 
-  /** A binary message came. */
-  protected receive(message: Uint8Array): void {
+  /** A binary message came. `release` as in `ConnectionEvents.onMessage`. */
+  protected receive(message: Uint8Array, release?: () => void): void {
     if (this.#isPaused && this.#isOpen) {
-      this.#held.push(message);
+      this.#held.push({ message, release });
     } else if (this.#isOpen) {
-      this.#deliver((events) => events.onMessage(message));
+      this.#deliver((events) => events.onMessage(message, release));
+    } else {
+      release?.();
+    }
+  }
+
+  #dropHeld(): void {
+    for (const { release } of this.#held.splice(0)) {
+      release?.();
     }
   }
 
@@ -144,11 +157,12 @@ export class NodeConnection implements Connection {
     const held = this.#held;
     this.#held = [];
     while (delivered < held.length && !this.#isPaused && this.#isOpen) {
-      const message = held[delivered++];
-      this.#deliver((events) => message !== undefined && events.onMessage(message));
+      const { message, release } = held[delivered++] as Received;
+      this.#deliver((events) => events.onMessage(message, release));
     }
-    if (this.#isOpen) {
-      this.#held = held.slice(delivered);
+    this.#held = held.slice(delivered);
+    if (!this.#isOpen) {
+      this.#dropHeld();
     }
   }
 

@@ -207,6 +207,7 @@ function welcome(
     maxMessageBytes: listener.options.limits.maxMessageBytes,
     origin,
     host: address.authority,
+    lends: true,
   });
   const back = network.connect(dialer, acceptor);
   const refusal = listener.isAccepting

@@ -12,6 +12,8 @@ const lowMarkBytes = 64 * 1024;
 const closeTimeoutMs = 30_000;
 /** RFC 6455, section 5.5: a control frame holds 125 bytes, 2 of them the code. */
 const maxReasonBytes = 123;
+/** What a message is overwritten with that was given back. */
+const SPOILED = 0xdb;
 
 /** Cut at a character's boundary. */
 function cutReason(reason: string): string {
@@ -33,6 +35,8 @@ export interface SimConnectionOptions {
   readonly maxMessageBytes: number;
   readonly origin?: string | undefined;
   readonly host?: string | undefined;
+  /** Lends messages, as the listener's end does in Node: they are overwritten as soon as they are given back. */
+  readonly lends?: boolean | undefined;
 }
 
 /** What the dialing end waits for. */
@@ -49,6 +53,7 @@ export class SimConnection implements Connection, AcceptedConnection {
   readonly host: string | undefined;
   readonly process: SimProcess;
   readonly #world: World;
+  readonly #lends: boolean;
   #maxMessageBytes: number;
   #out: Pipe | undefined;
   #in: Pipe | undefined;
@@ -65,6 +70,7 @@ export class SimConnection implements Connection, AcceptedConnection {
     this.#world = options.world;
     this.process = options.process;
     this.remoteAddress = options.remoteAddress;
+    this.#lends = options.lends ?? false;
     this.origin = options.origin;
     this.host = options.host;
     this.#maxMessageBytes = options.maxMessageBytes;
@@ -239,7 +245,8 @@ export class SimConnection implements Connection, AcceptedConnection {
       }
       return;
     }
-    this.#guard(() => this.#handlers?.onMessage(bytes));
+    const release = this.#lends ? () => void bytes.fill(SPOILED) : undefined;
+    this.#guard(() => this.#handlers?.onMessage(bytes, release));
   }
 
   #onClose(code: number, reason: string): void {

@@ -200,7 +200,8 @@ async function appendSome(life: Life, { model, log }: OpenCompacted): Promise<vo
       return;
     }
     model.cutTo(Math.min(model.end, log.logEndOffset));
-    const outcome = log.append(bytes, { leaderEpoch: 0 });
+    const outcome = log.append(bytes, { leaderEpoch: 0, isBorrowed: true });
+    bytes.fill(0xee);
     if (!outcome.ok) {
       if (outcome.error !== "STORAGE_FULL" && outcome.error !== "RECORD_LIST_TOO_LARGE") {
         throw model.violation(`an append was refused: ${outcome.error}, ${outcome.message}`);

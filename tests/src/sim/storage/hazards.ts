@@ -56,6 +56,8 @@ export function drawHazards(random: Random): Hazards {
       checkpointIntervalMs: between(2, 200),
       checkpointBytes: 500 + random.below(20_000),
       reserveBytes: maybe(0.15, 65_536),
+      // What is looked at when it was given back already is no batch any more.
+      spoilsFreeMemory: true,
     },
   };
 }

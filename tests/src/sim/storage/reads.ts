@@ -1,6 +1,7 @@
 // Actors that read while everything else goes on: random offsets, sizes and bounds, and timestamps. What cannot be
 // compared, because the log was cut meanwhile, is not; everything else must be exact.
 
+import type { LogSlice } from "@millrace/storage";
 import { checkSlice, isError } from "./compare.js";
 import type { Life, OpenLog } from "./life.js";
 
@@ -33,6 +34,10 @@ async function readOnce(life: Life, open: OpenLog): Promise<void> {
     if (!life.isOver && version === model.version) {
       life.tally.read += checkSlice(model, question, slice);
     }
+    if (random.float() < 0.3) {
+      await holdOn(life, open, slice);
+    }
+    slice.release?.();
   } catch (error) {
     const isExcused =
       version !== model.version ||
@@ -40,6 +45,15 @@ async function readOnce(life: Life, open: OpenLog): Promise<void> {
     if (!isExcused) {
       excuse(life, open, error);
     }
+  }
+}
+
+/** As an answer that its client does not take yet: until it is released the bytes are what they were. */
+async function holdOn(life: Life, { model }: OpenLog, { chunks }: LogSlice): Promise<void> {
+  const before = Buffer.concat(chunks);
+  await life.pause();
+  if (!life.isOver && Buffer.compare(before, Buffer.concat(chunks)) !== 0) {
+    throw model.violation("what was read changed before it was released");
   }
 }
 

@@ -1,12 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type ReadBuffer, ReadBuffers } from "./read-buffers.js";
+import { BufferPool, type PooledBuffer } from "./buffer-pool.js";
 
 const KIB = 1024;
 
-describe("read buffers", () => {
+describe("pooled buffers", () => {
   it("are used again once given back, for requests of about their size", () => {
-    const buffers = new ReadBuffers(1_000 * KIB);
+    const buffers = new BufferPool({ maxFreeBytes: 1_000 * KIB });
     const first = buffers.take(200 * KIB);
     const memory = first.bytes.buffer;
     first.release();
@@ -19,7 +19,7 @@ describe("read buffers", () => {
   });
 
   it("given back twice are not handed out twice", () => {
-    const buffers = new ReadBuffers(1_000 * KIB);
+    const buffers = new BufferPool({ maxFreeBytes: 1_000 * KIB });
     const first = buffers.take(100 * KIB);
     first.release();
     first.release();
@@ -30,24 +30,50 @@ describe("read buffers", () => {
   });
 
   it("kept for nobody stay within the bound, and with a bound of 0 there are none", () => {
-    const buffers = new ReadBuffers(256 * KIB);
+    const buffers = new BufferPool({ maxFreeBytes: 256 * KIB });
     const taken = Array.from({ length: 10 }, () => buffers.take(100 * KIB));
     for (const buffer of taken) {
       buffer.release();
     }
     expect(buffers.freeBytes).toBe(256 * KIB);
     expect(buffers.takenBytes).toBe(0);
-    const none = new ReadBuffers(0);
+    const none = new BufferPool({ maxFreeBytes: 0 });
     none.take(100 * KIB).release();
     expect(none.freeBytes).toBe(0);
+  });
+
+  it("are taken from what is free, where only that is asked for", () => {
+    const buffers = new BufferPool({ maxFreeBytes: 1_000 * KIB });
+    expect(buffers.takeFree(200 * KIB)).toBeUndefined();
+    const first = buffers.take(200 * KIB);
+    first.release();
+    expect(buffers.takeFree(100 * KIB)).toBeUndefined();
+    const again = buffers.takeFree(200 * KIB);
+    expect(again?.bytes.buffer === first.bytes.buffer).toBe(true);
+    expect(buffers.takenBytes).toBe(first.bytes.buffer.byteLength);
+    // What once was its holder's means nothing any more.
+    first.release();
+    expect(buffers.takeFree(200 * KIB)).toBeUndefined();
+  });
+
+  it("are overwritten instead of used again, of any size, in a pool that spoils them", () => {
+    const buffers = new BufferPool({ maxFreeBytes: 1_000 * KIB, spoils: true });
+    for (const length of [1, 100 * KIB]) {
+      const { bytes, release } = buffers.take(length);
+      bytes.fill(7);
+      release();
+      expect(bytes.some((byte) => byte === 7)).toBe(false);
+      expect(buffers.take(length).bytes.buffer === bytes.buffer).toBe(false);
+    }
+    expect(buffers.freeBytes).toBe(0);
   });
 
   it("never overlap while they are out, whatever is taken and given back", () => {
     const step = fc.record({ length: fc.integer({ min: 0, max: 400 * KIB }), gives: fc.nat(5) });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
-        const buffers = new ReadBuffers(600 * KIB);
-        const out: ReadBuffer[] = [];
+        const buffers = new BufferPool({ maxFreeBytes: 600 * KIB });
+        const out: PooledBuffer[] = [];
         for (const { length, gives } of steps) {
           const buffer = buffers.take(length);
           expect(buffer.bytes.length).toBe(length);
