@@ -187,6 +187,41 @@ describe("starting again at an offset", () => {
     });
   }
 
+  it("brings back nothing that was deleted before, wherever a crash interrupts it", async () => {
+    for (let operation = 0; ; operation++) {
+      const { simulation, node } = createSimRuntime();
+      const isDone = await simulation.run(async () => {
+        const manager = await openManager({ runtime: node.runtime() });
+        const log = await createLog(manager, { "file.delete.delay.ms": "0" });
+        log.appendAsFollower(joined(history.map(leaderBatch)), { leaderEpoch: 5 });
+        await log.whenFlushed(2);
+        await log.deleteRecordsBefore(2);
+        const due = node.disk.operationCount + operation;
+        let stop = (): void => {};
+        const crashed = new Promise<boolean>((resolve) => {
+          stop = node.disk.onOperation(({ index }) => {
+            if (index === due) {
+              node.crash();
+              resolve(false);
+            }
+          });
+        });
+        const done = log.truncateFullyAndStartAt(40).then(() => true);
+        const isFinished = await Promise.race([done, crashed]);
+        stop();
+        node.crash();
+        const again = (await openManager({ runtime: node.runtime() })).getLog("events", 0);
+        expect([2, 40]).toContain(again?.logStartOffset);
+        expect(again?.state).toBe("online");
+        return isFinished;
+      });
+      if (isDone) {
+        expect(operation).toBeGreaterThan(5);
+        return;
+      }
+    }
+  });
+
   it("ends a quarantine, for good", async () => {
     const { simulation, node, runtime } = createSimRuntime();
     await simulation.run(async () => {

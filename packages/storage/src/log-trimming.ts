@@ -100,27 +100,13 @@ export async function trimBack(log: LogParts, offset: number): Promise<void> {
   const segment = segmentAt(log, offset);
   const indexes = await indexPrefix(log, segment, offset);
   const end = Math.max(indexes.endOffset, segment.baseOffset);
-  if (log.mustRoll) {
-    // The empty file of a segment that was begun in vain would lie beyond the new end.
-    const name = segmentFileName(activeSegment(log).endOffset, LOG_SUFFIX);
-    await removeIfPresent(log.runtime.fileSystem, `${log.directory}/${name}`);
-    await log.runtime.fileSystem.syncDirectory(log.directory);
-    log.mustRoll = false;
-  }
-  log.truncations++;
-  log.tail.clear();
-  log.marks.truncated(end);
-  // What comes in its place is not clean: a tombstone would go before what it deletes.
-  log.compaction.cleanedTo = Math.min(log.compaction.cleanedTo, end);
+  await dropBegunSegment(log);
+  forgetBehind(log, end);
   await log.services.storeOffsets();
   const { fileSystem, compute } = log.runtime;
-  const removed = log.segments.slice(log.segments.indexOf(segment) + 1).reverse();
+  const removed = log.segments.slice(log.segments.indexOf(segment) + 1);
   log.segments = log.segments.slice(0, log.segments.indexOf(segment) + 1);
-  for (const later of removed) {
-    await retire(log, later);
-    // Newest first, each durably: what a crash leaves has no gap.
-    await fileSystem.syncDirectory(log.directory);
-  }
+  await retireNewestFirst(log, removed);
   await segment.replaceIndexes(indexes);
   // The stored indexes describe batches that will be no more.
   const stateName = segmentFileName(segment.baseOffset, INDEX_STATE_SUFFIX);
@@ -145,29 +131,56 @@ export async function trimBack(log: LogParts, offset: number): Promise<void> {
 
 /**
  * The log is empty and begins at `offset` from now on; nothing may be pending. First it becomes an empty log where it
- * began. Then, while it has no file at all, its start moves: without a file any start is a whole, empty log.
+ * begins, which is not where its first file does: what was deleted must not be back after a crash on the way. Then, while
+ * it has no file at all, its start moves: without a file any start is a whole, empty log.
  */
 export async function startAgainAt(log: LogParts, offset: number): Promise<void> {
   const { fileSystem, compute } = log.runtime;
-  const [first] = log.segments;
-  await trimBack(log, (first as Segment).baseOffset);
+  await leaveJournal(log);
+  await dropBegunSegment(log);
+  forgetBehind(log, log.marks.start);
+  await log.services.storeOffsets();
+  const [first, ...later] = log.segments as [Segment, ...Segment[]];
+  log.segments = [first];
+  await retireNewestFirst(log, [first, ...later]);
   // What a producer had sent by then says nothing about what it has sent by `offset`.
   await removeSnapshotsBeyond({ fileSystem, compute, directory: log.directory }, NOTHING);
   log.producers.restore([]);
   log.areEpochsDirty = log.epochs.clear() || log.areEpochsDirty;
   await storeEpochs(log);
-  const old = activeSegment(log);
-  if (old.baseOffset !== offset) {
-    await retire(log, old);
-    await fileSystem.syncDirectory(log.directory);
-    log.marks.startedAgain(offset);
-    await log.services.storeOffsets();
-    log.segments = [await Segment.create(segmentPlace(log, offset))];
-    await fileSystem.syncDirectory(log.directory);
-    log.marks.syncedTo(offset);
-  }
+  log.marks.startedAgain(offset);
+  await log.services.storeOffsets();
+  log.segments = [await Segment.create(segmentPlace(log, offset))];
+  await fileSystem.syncDirectory(log.directory);
+  log.marks.syncedTo(offset);
   await removeQuarantine(fileSystem, log.directory);
   log.damage = undefined;
+}
+
+/** The empty file of a segment that was begun in vain would lie beyond the new end. */
+async function dropBegunSegment(log: LogParts): Promise<void> {
+  if (log.mustRoll) {
+    const name = segmentFileName(activeSegment(log).endOffset, LOG_SUFFIX);
+    await removeIfPresent(log.runtime.fileSystem, `${log.directory}/${name}`);
+    await log.runtime.fileSystem.syncDirectory(log.directory);
+    log.mustRoll = false;
+  }
+}
+
+function forgetBehind(log: LogParts, end: number): void {
+  log.truncations++;
+  log.tail.clear();
+  log.marks.truncated(end);
+  // What comes in its place is not clean: a tombstone would go before what it deletes.
+  log.compaction.cleanedTo = Math.min(log.compaction.cleanedTo, end);
+}
+
+/** Each durably: what a crash leaves has no gap. */
+async function retireNewestFirst(log: LogParts, segments: readonly Segment[]): Promise<void> {
+  for (const segment of segments.toReversed()) {
+    await retire(log, segment);
+    await log.runtime.fileSystem.syncDirectory(log.directory);
+  }
 }
 
 /** The indexes of the segment as it will be when it ends before the batch that contains `offset`. */
