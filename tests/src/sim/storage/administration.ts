@@ -3,8 +3,9 @@
 
 import { randomUuid } from "@millrace/runtime";
 import { parseLogConfig } from "@millrace/storage";
-import { epochAfterCut } from "./appends.js";
 import { isError } from "./compare.js";
+import { epochAfterCut } from "./epochs.js";
+import { followAnotherLeader, startAnew } from "./follower.js";
 import { drawEntries } from "./hazards.js";
 import type { Life, OpenLog } from "./life.js";
 import { ModelLog } from "./model-log.js";
@@ -22,7 +23,8 @@ export async function administrator(life: Life, models: Map<string, ModelLog>): 
     retain,
     retain,
     truncate,
-    truncate,
+    followAnotherLeader,
+    startAnew,
     configure,
     (_, open) => recreate(life, open, models),
   ];

@@ -35,12 +35,35 @@ export async function checkAfterStart(life: Life, models: Map<string, ModelLog>)
     }
     checkIdentity(model, log);
     model.isBusy = false;
+    if (model.newStart !== undefined && log.logEndOffset === log.logStartOffset) {
+      // It had begun anew, or become empty on the way.
+      takeOverEmpty(model, log);
+    }
+    model.newStart = undefined;
     await (model.isDamaged ? checkDamaged(life, model, log) : checkHealthy(life, model, log));
     model.state = "creating";
     await finishCreation(life, model);
     // A log of no known id gets its own back with that.
     model.isIdLost &&= log.isTopicIdLost;
     model.state = "present";
+  }
+}
+
+/** It is empty where it was to begin, or where it began before; then what is damaged of it is gone, and its word may stay. */
+function takeOverEmpty(model: ModelLog, { logStartOffset, state }: Log): void {
+  const isOld =
+    model.isStartLost || (logStartOffset >= model.start && logStartOffset <= model.startMax);
+  if (logStartOffset !== model.newStart && !isOld) {
+    throw model.violation(
+      `it was to start anew at ${model.newStart}, it is empty at ${logStartOffset}`,
+    );
+  }
+  const { damage, isDamaged } = model;
+  model.startedAnew(logStartOffset);
+  model.producerBase += PRODUCER_BASE_STEP;
+  if (isDamaged && state === "quarantined") {
+    model.isDamaged = true;
+    model.damage = damage;
   }
 }
 

@@ -1,12 +1,18 @@
 // Actors that write: batches of several producers, retries among them, each answer held against the model.
 
-import { buildBatch, drawTimestamps, modelBatch } from "./batches.js";
+import { patchBatchPosition, readBatchHeader } from "@millrace/protocol";
+import type { AppendOutcome } from "@millrace/storage";
+import { buildBatch, drawTimestamps, joinBytes, modelBatch } from "./batches.js";
 import { checkRetry } from "./compare.js";
+import { refuseConfused } from "./follower.js";
 import type { Life, OpenLog } from "./life.js";
 import type { ModelBatch, ModelLog } from "./model-log.js";
 
 const BURST_MAX = 5;
 const PRODUCERS = 3;
+const FOLLOWING_SHARE = 0.35;
+/** Batches that one fetch of a follower brings. */
+const FETCHED_MAX = 3;
 
 export async function appender(life: Life): Promise<void> {
   while (!life.isEnding) {
@@ -22,18 +28,9 @@ export async function appender(life: Life): Promise<void> {
 async function appendOnce(life: Life, open: OpenLog): Promise<void> {
   const { random } = life;
   const { model, log } = open;
-  const producer = nextOf(model, random.below(PRODUCERS + 1), life);
-  const timestamps = drawTimestamps(random, life.runtime.clock.nowMs());
-  const bytes = await buildBatch(
-    {
-      ...producer,
-      timestamps,
-      recordBytesMax: life.hazards.recordBytesMax,
-      isCompressed: random.float() < life.hazards.compressedShare,
-    },
-    random,
-    life.runtime.compute,
-  );
+  // As a leader one batch; as a follower what one fetch brings.
+  const isFollowing = random.float() < FOLLOWING_SHARE;
+  const planned = await planBatches(life, model, isFollowing ? 1 + random.below(FETCHED_MAX) : 1);
   // While a truncation runs nothing is known about the end.
   if (life.isDead(open) || model.cap !== Number.POSITIVE_INFINITY) {
     return;
@@ -42,13 +39,72 @@ async function appendOnce(life: Life, open: OpenLog): Promise<void> {
   if (random.float() < 0.1 && !model.isDamaged) {
     retryOne(life, open);
   }
-  if (isStale(model, producer)) {
+  const fresh = planned.filter(({ producer }) => !isStale(model, producer));
+  const [first] = fresh;
+  if (first === undefined) {
     return;
   }
   if (random.float() < 0.02) {
     model.epoch += 1 + random.below(2);
   }
-  const outcome = log.append(bytes, { leaderEpoch: model.epoch });
+  if (!isFollowing) {
+    const outcome = log.append(first.bytes, { leaderEpoch: model.epoch });
+    took(life, open, { outcome, batches: [first] });
+    return;
+  }
+  if (random.float() < 0.2) {
+    refuseConfused(life, open, first.bytes);
+  }
+  const fetched = asFetched(life, open, fresh);
+  const outcome = log.appendAsFollower(fetched, { leaderEpoch: model.epoch + random.below(2) });
+  took(life, open, { outcome, batches: fresh });
+  life.tally.count("fetched batch appended", outcome.ok ? fresh.length : 0);
+}
+
+interface Planned {
+  readonly producer: ReturnType<typeof nextOf>;
+  readonly timestamps: readonly number[];
+  readonly bytes: Uint8Array;
+}
+
+/** Of different producers, so that each is its own's next one. */
+async function planBatches(life: Life, model: ModelLog, count: number): Promise<Planned[]> {
+  const { random } = life;
+  const first = random.below(PRODUCERS + 1);
+  const planned: Planned[] = [];
+  for (let index = 0; index < count; index++) {
+    const producer = nextOf(model, (first + index) % (PRODUCERS + 1), life);
+    const timestamps = drawTimestamps(random, life.runtime.clock.nowMs());
+    const { recordBytesMax, compressedShare } = life.hazards;
+    const isCompressed = random.float() < compressedShare;
+    const plan = { ...producer, timestamps, recordBytesMax, isCompressed };
+    planned.push({
+      producer,
+      timestamps,
+      bytes: await buildBatch(plan, random, life.runtime.compute),
+    });
+  }
+  return planned;
+}
+
+/** Back to back, with the leader's offsets and epochs; sometimes the leader changed between two of them. */
+function asFetched(life: Life, { log, model }: OpenLog, batches: readonly Planned[]): Uint8Array {
+  let baseOffset = log.logEndOffset;
+  for (const [index, { bytes }] of batches.entries()) {
+    model.epoch += index > 0 && life.random.float() < 0.05 ? 1 : 0;
+    patchBatchPosition(bytes, 0, { baseOffset, leaderEpoch: model.epoch });
+    baseOffset = readBatchHeader(bytes).lastOffset + 1;
+  }
+  return joinBytes(batches.map(({ bytes }) => bytes));
+}
+
+/** Holds the answer to an append against the model, which takes the batches over. */
+function took(
+  life: Life,
+  open: OpenLog,
+  { outcome, batches }: { readonly outcome: AppendOutcome; readonly batches: readonly Planned[] },
+): void {
+  const { model, log } = open;
   if (!outcome.ok) {
     const isExcused =
       (model.isDamaged && outcome.error === "PARTITION_QUARANTINED") ||
@@ -65,9 +121,17 @@ async function appendOnce(life: Life, open: OpenLog): Promise<void> {
   if (log.state === "quarantined") {
     throw model.violation("a quarantined log took an append");
   }
-  const batch = modelBatch(bytes, outcome, timestamps);
-  model.took(batch);
-  follow(life, open, batch);
+  let { baseOffset } = outcome;
+  for (const { bytes, timestamps } of batches) {
+    const lastOffset = baseOffset + readBatchHeader(bytes).lastOffsetDelta;
+    const batch = modelBatch(bytes, { ...outcome, baseOffset, lastOffset }, timestamps);
+    baseOffset = lastOffset + 1;
+    model.took(batch);
+    follow(life, open, batch);
+  }
+  if (model.end !== outcome.lastOffset + 1) {
+    throw model.violation(`an append to ${model.end} says that it ends at ${outcome.lastOffset}`);
+  }
 }
 
 function follow(life: Life, open: OpenLog, batch: ModelBatch): void {
@@ -131,10 +195,4 @@ function retryOne(life: Life, { model, log }: OpenLog): void {
   if (batch !== undefined && batch.baseOffset >= log.logStartOffset) {
     checkRetry(model, log, batch);
   }
-}
-
-/** What a leader appends with after the end was cut: the epoch of what is left, or a new one. */
-export function epochAfterCut(life: Life, model: ModelLog): number {
-  const left = Math.max(0, model.batches.at(-1)?.epoch ?? 0);
-  return life.random.float() < 0.5 ? left : model.epoch + 1;
 }

@@ -4,20 +4,15 @@
 import { batchHeaders, isMillraceError } from "@millrace/protocol";
 import type { Random } from "@millrace/runtime";
 import type { Log, LogSlice } from "@millrace/storage";
+import { joinBytes } from "./batches.js";
 import type { ModelBatch, ModelLog } from "./model-log.js";
 
 export function isError(error: unknown, ...codes: readonly string[]): boolean {
   return isMillraceError(error) && codes.includes(error.code);
 }
 
-export function joined({ chunks, sizeBytes }: LogSlice): Uint8Array {
-  const whole = new Uint8Array(sizeBytes);
-  let at = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, at);
-    at += chunk.length;
-  }
-  return whole;
+export function joined({ chunks }: LogSlice): Uint8Array {
+  return joinBytes(chunks);
 }
 
 export interface SliceQuestion {

@@ -3,7 +3,7 @@
 
 import type { ServerRuntime } from "@millrace/runtime";
 import type { Simulation } from "@millrace/runtime/sim";
-import type { Log, LogManager } from "@millrace/storage";
+import type { EpochEnd, Log, LogManager } from "@millrace/storage";
 import type { CompactedModel } from "./compacted-model.js";
 import type { Hazards } from "./hazards.js";
 import type { ModelLog } from "./model-log.js";
@@ -36,6 +36,8 @@ export class Life {
   compacted: { readonly model: CompactedModel; readonly log: Log } | undefined;
   /** What a topic's configuration becomes on its way to the engine: the same, but for a planted bug. */
   readonly entriesOf: (entries: Readonly<Record<string, string>>) => Record<string, string>;
+  /** `log.truncateToEpochEnd`, but for a planted bug. */
+  readonly truncateToEpochEnd: (log: Log, leaderEnd: EpochEnd) => Promise<boolean>;
   readonly note: (text: string) => void;
   /** Resolves with what an actor found wrong. */
   readonly problem: Promise<unknown>;
@@ -60,7 +62,8 @@ export class Life {
     manager: LogManager;
     hazards: Hazards;
     tally: Tally;
-    entriesOf: (entries: Readonly<Record<string, string>>) => Record<string, string>;
+    entriesOf: Life["entriesOf"];
+    truncateToEpochEnd: Life["truncateToEpochEnd"];
     note: (text: string) => void;
   }) {
     this.simulation = options.simulation;
@@ -69,6 +72,7 @@ export class Life {
     this.hazards = options.hazards;
     this.tally = options.tally;
     this.entriesOf = options.entriesOf;
+    this.truncateToEpochEnd = options.truncateToEpochEnd;
     this.note = options.note;
     void this.manager.failed.then(() => {
       this.hasFailed = true;

@@ -43,6 +43,8 @@ export class ModelLog {
   promisedOnKill = 0;
   /** While a truncation runs: nothing is promised from here on. */
   cap = Number.POSITIVE_INFINITY;
+  /** While the log starts anew: it may be as it was, shorter, or empty, here or before. */
+  newStart: number | undefined;
   /** Changes whenever an offset may name something else than before. */
   version = 0;
   /** The leader's epoch. */
@@ -130,6 +132,27 @@ export class ModelLog {
     this.start = Math.min(this.start, to);
     this.promised = Math.min(this.promised, to);
     this.promisedOnKill = Math.min(this.promisedOnKill, to);
+  }
+
+  /** The log forgets everything, and goes on at `offset`. */
+  startingAnew(offset: number): void {
+    this.version++;
+    this.cap = this.start;
+    this.promised = Math.min(this.promised, this.start);
+    this.promisedOnKill = Math.min(this.promisedOnKill, this.start);
+    this.newStart = offset;
+  }
+
+  /** It is empty now. */
+  startedAnew(offset: number): void {
+    this.cutTo(0);
+    this.end = offset;
+    this.start = offset;
+    this.startMax = offset;
+    this.newStart = undefined;
+    this.isDamaged = false;
+    this.damage = "";
+    this.promise(offset, true);
   }
 
   /** The log ends at `end` now, whatever was behind. */

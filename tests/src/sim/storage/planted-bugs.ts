@@ -3,7 +3,7 @@
 
 import { isBatchCrcValid, readBatchHeader } from "@millrace/protocol";
 import type { Compute, FileHandle, FileSystem, ServerRuntime } from "@millrace/runtime";
-import { ProducerState } from "@millrace/storage";
+import { type EpochEnd, type Log, ProducerState } from "@millrace/storage";
 import { believingCompute, plainFileSystem, wrapFiles } from "../seam-wrappers.js";
 import { misreadTimes, trustIndexes } from "./planted-index-bugs.js";
 import { emptiedTooSoon, withoutForgetting, withoutReplay } from "./planted-journal-bugs.js";
@@ -17,6 +17,7 @@ export const storageBugs = [
   "trust-index-unchecked",
   "keep-epochs-on-truncation",
   "keep-producers-on-truncation",
+  "believe-end-of-another-epoch",
   "take-failed-sync-for-success",
   "ignore-short-write",
   "cut-before-valid-batches",
@@ -36,6 +37,7 @@ export interface PlantedRuntime {
   readonly runtime: ServerRuntime;
   readonly createProducerState: (() => ProducerState) | undefined;
   readonly entriesOf: (entries: Readonly<Record<string, string>>) => Record<string, string>;
+  readonly truncateToEpochEnd: (log: Log, leaderEnd: EpochEnd) => Promise<boolean>;
   /** The start is over. */
   opened(): void;
   /** Bytes of `.log` files that were read until then. */
@@ -65,6 +67,10 @@ export function plantStorageBug(
       bug === "keep-producers-on-truncation" ? () => new StubbornProducerState() : undefined,
     entriesOf: (entries) =>
       bug === "drop-tombstones-early" ? { ...entries, "delete.retention.ms": "0" } : { ...entries },
+    truncateToEpochEnd:
+      bug === "believe-end-of-another-epoch"
+        ? truncateAtOnce
+        : (log, leaderEnd) => log.truncateToEpochEnd(leaderEnd),
     opened: () => {
       phase.isOpening = false;
     },
@@ -160,6 +166,15 @@ class StubbornProducerState extends ProducerState {
       super.restore(entries);
     }
   }
+}
+
+/** As followers did before KIP-279: whatever epoch the leader names, its end is where both agree. */
+async function truncateAtOnce(log: Log, leaderEnd: EpochEnd): Promise<boolean> {
+  if (leaderEnd.epoch < 0) {
+    return await log.truncateToEpochEnd(leaderEnd);
+  }
+  await log.truncateTo(Math.max(log.logStartOffset, leaderEnd.endOffset));
+  return true;
 }
 
 function totalBytes(chunks: readonly Uint8Array[]): number {

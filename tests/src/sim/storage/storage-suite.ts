@@ -35,6 +35,14 @@ const hintFiles = [
 
 const places = ["sealed", "active", "past the recovery point"];
 
+/** What a follower must refuse of its leader. */
+const confusions = [
+  "OFFSET_OUT_OF_RANGE",
+  "UNKNOWN_LEADER_EPOCH",
+  "FENCED_LEADER_EPOCH",
+  "CORRUPT_MESSAGE",
+];
+
 export const requiredFaults: readonly string[] = [
   ...kinds.flatMap((kind) => [`kill at ${kind}`, `powerLoss at ${kind}`]),
   ...atomic.flatMap((kind) => [`crash.${kind}.done`, `crash.${kind}.undone`]),
@@ -66,6 +74,11 @@ export const requiredFaults: readonly string[] = [
   "quarantined",
   "commit journal written",
   "commit journal replayed",
+  "fetched batch appended",
+  ...confusions.map((code) => `follower refused ${code}`),
+  "truncated to an epoch's end",
+  "asked for an older epoch's end",
+  "started anew",
   "scrubbed",
   "cleaning pass",
   "compacted log compared",

@@ -156,6 +156,7 @@ export class StorageWorld {
       hazards: this.#hazards,
       tally: this.tally,
       entriesOf: planted.entriesOf,
+      truncateToEpochEnd: planted.truncateToEpochEnd,
       note: this.#options.note,
     });
     if (this.#hasWrongId(outcome)) {
