@@ -29,6 +29,7 @@ import java.util.concurrent.locks.LockSupport;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.ListOffsetsOptions;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
@@ -44,6 +45,9 @@ public final class Driver {
   private static final long READ_TIMEOUT_NANOS = 40_000_000_000L;
   private static final long DRAIN_TIMEOUT_NANOS = 20_000_000_000L;
   private static final long IDLE_MILLIS = 1_500;
+  private static final int TOPIC_TIMEOUT_MILLIS = 120_000;
+  /** Beyond so many partitions a batch of 1 MiB for each would be more than the memory for all of them. */
+  private static final int LARGE_BATCH_PARTITIONS_MAX = 16;
   /** Of each of many producers, which then have the default batch size: all of them have to fit one heap. */
   private static final int SMALL_BUFFER_BYTES = 256 * 1024;
   private static final int OPENING_AT_ONCE = 20;
@@ -82,6 +86,8 @@ public final class Driver {
 
   private JsonNode run() throws Exception {
     admin.createTopics(List.of(new NewTopic(topic, partitions, (short) 1))).all().get();
+    // Answers once every partition has its log: making a thousand of them takes a while that is not producing.
+    storedRecords();
     switch (workload.get("kind").asText()) {
       case "produce":
         return produce();
@@ -118,7 +124,8 @@ public final class Driver {
   }
 
   private ObjectNode produce() throws Exception {
-    KafkaProducer<byte[], byte[]> producer = producer(32 * 1024 * 1024);
+    KafkaProducer<byte[], byte[]> producer =
+        producer((partitions > LARGE_BATCH_PARTITIONS_MAX ? 64 : 32) * 1024 * 1024);
     long warm = sendFor(producer, job.get("warmUpSeconds").asDouble());
     Meter meter = new Meter();
     long sent = sendFor(producer, job.get("seconds").asDouble());
@@ -389,11 +396,16 @@ public final class Driver {
     return total.get();
   }
 
-  /** Completes the answer with the server's own count, and removes the topic. */
-  private ObjectNode counted(ObjectNode answer, long acknowledged) throws Exception {
+  private long storedRecords() throws Exception {
     Map<TopicPartition, OffsetSpec> latest =
         topicPartitions().stream().collect(Collectors.toMap(each -> each, each -> OffsetSpec.latest()));
-    long stored = admin.listOffsets(latest).all().get().values().stream().mapToLong(each -> each.offset()).sum();
+    ListOffsetsOptions options = new ListOffsetsOptions().timeoutMs(TOPIC_TIMEOUT_MILLIS);
+    return admin.listOffsets(latest, options).all().get().values().stream().mapToLong(each -> each.offset()).sum();
+  }
+
+  /** Completes the answer with the server's own count, and removes the topic. */
+  private ObjectNode counted(ObjectNode answer, long acknowledged) throws Exception {
+    long stored = storedRecords();
     admin.deleteTopics(List.of(topic)).all().get();
     return answer.put("acknowledged", acknowledged).put("stored", stored).put("storedBy", "counting");
   }
@@ -412,11 +424,18 @@ public final class Driver {
     Properties properties = connection();
     properties.put("acks", "all");
     properties.put("linger.ms", job.get("lingerMs").asInt());
-    properties.put("batch.size", bufferBytes > SMALL_BUFFER_BYTES ? 1024 * 1024 : 16 * 1024);
+    properties.put("batch.size", batchBytes(bufferBytes));
     properties.put("buffer.memory", bufferBytes);
     properties.put("max.in.flight.requests.per.connection", job.get("batchesInFlight").asInt());
     properties.put("compression.type", workload.get("codec").asText());
     return new KafkaProducer<>(properties, new ByteArraySerializer(), new ByteArraySerializer());
+  }
+
+  private int batchBytes(long bufferBytes) {
+    if (bufferBytes <= SMALL_BUFFER_BYTES) {
+      return 16 * 1024;
+    }
+    return partitions > LARGE_BATCH_PARTITIONS_MAX ? 64 * 1024 : 1024 * 1024;
   }
 
   private KafkaConsumer<byte[], byte[]> consumer() {

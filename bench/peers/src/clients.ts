@@ -60,7 +60,7 @@ export interface Client {
   /** Whether the server has partitions and the client can spread records over them. */
   readonly partitions: boolean;
   /** `node`: a driver of ours, in a Node.js process. `newest-node`: the same, under the newest Node.js. */
-  readonly runtime: "node" | "newest-node" | "java" | "perf-tools";
+  readonly runtime: "node" | "newest-node" | "java" | "perf-tools" | "nats-bench";
   readonly caveat?: string;
   /** The npm package of the client, where it is one of this folder's dependencies. */
   readonly library?: string;
@@ -119,6 +119,7 @@ export const clients: readonly Client[] = [
   },
   {
     name: "confluent",
+    library: "@confluentinc/kafka-javascript",
     title: "Kafka, @confluentinc/kafka-javascript",
     server: "kafka",
     codecs: ["none", "gzip", "lz4", "zstd"],
@@ -133,6 +134,16 @@ export const clients: readonly Client[] = [
     codecs: ["none"],
     partitions: false,
     runtime: "node",
+  },
+  {
+    name: "nats-bench",
+    title: "NATS JetStream, nats bench",
+    server: "nats",
+    codecs: ["none"],
+    partitions: false,
+    runtime: "nats-bench",
+    caveat:
+      "`nats bench js` as it is, written in Go: batched workloads only, 1,000 records on their way, by `pub async` at the default and `pub batch` (the faster of the two there) when synced, read with `ordered`; its own content, CPU of the whole process",
   },
   {
     name: "redis",
@@ -158,19 +169,20 @@ export const clients: readonly Client[] = [
 /** Why this client does not run this workload; undefined when it does. */
 export function reasonToSkip(client: Client, workload: Workload): string | undefined {
   if (!client.codecs.includes(workload.codec)) {
-    return `has no ${workload.codec}`;
+    return `the client has no ${workload.codec}`;
   }
-  if (
-    client.runtime === "perf-tools" &&
-    (workload.kind !== "produce" || workload.group !== "core")
-  ) {
-    return "the perf tools have no such workload";
+  if (workload.kind === "beside-disk" && client.name !== "millrace") {
+    return "is a target of Millrace";
+  }
+  const isTool = client.runtime === "perf-tools" || client.runtime === "nats-bench";
+  if (isTool && (workload.kind !== "produce" || workload.group !== "core")) {
+    return "the tool has no such workload";
   }
   if (workload.group === "wide" && fineSteps.has(workload.partitions) && !client.isFine) {
-    return "measured with 1, 10, 100 and 1,000 partitions";
+    return "measured with 1, 10, 100 and 1,000 partitions only, to save time";
   }
   if (workload.partitions > 1 && !client.partitions) {
-    return "has no partitions to spread records over in one call";
+    return "the server has no partitions to spread records over in one call";
   }
   return undefined;
 }

@@ -7,10 +7,13 @@ import { join } from "node:path";
 import type { Client } from "./clients.js";
 import { cacheDirectory, findProgram, here } from "./places.js";
 
-export const KAFKA_VERSION = "4.3.0";
+export const KAFKA_VERSION = "4.3.1";
 /** Kafka logs through SLF4J 1.7; the binding is not among its dependencies. */
 const LOG4J_VERSION = "2.25.4";
-const FETCH_TIMEOUT_MS = 300_000;
+/** The command line of NATS, which has `nats bench`. */
+const NATS_CLI_VERSION = "v0.3.0";
+/** librdkafka and the command line of NATS may have to be compiled. */
+const FETCH_TIMEOUT_MS = 900_000;
 
 /** Something is missing that the harness cannot fetch. The message says what to do. */
 export class MissingPrerequisite extends Error {
@@ -122,9 +125,48 @@ function fetchNats(say: Say): void {
   }
 }
 
+/**
+ * By a module of its own that names the version: `go install` would look for a module at every folder of the path, and
+ * not every proxy answers those questions.
+ */
+function fetchNatsBench(say: Say): void {
+  if (existsSync(natsCli())) {
+    return;
+  }
+  if (findProgram("go") === undefined) {
+    throw new MissingPrerequisite(
+      "Go is needed to build the command line of NATS: apt-get install golang",
+    );
+  }
+  say("building the command line of NATS (two to four minutes)");
+  const directory = join(cacheDirectory, "nats-cli");
+  mkdirSync(directory, { recursive: true });
+  writeFileSync(join(directory, "go.mod"), "module local/natscli\n");
+  const options = { cwd: directory, env: { GOFLAGS: "-mod=mod" } };
+  const found = run(["go", "get", `${natsCliModule}@${NATS_CLI_VERSION}`], options);
+  const built = found.ok
+    ? run(["go", "build", "-o", natsCli(), `${natsCliModule}/nats`], options)
+    : found;
+  if (!built.ok) {
+    throw new MissingPrerequisite(
+      `the command line of NATS could not be built:\n${lastLines(built.output)}`,
+    );
+  }
+}
+
+const natsCliModule = "github.com/nats-io/natscli";
+
+/** The program, once it is fetched. */
+export function natsCli(): string {
+  return join(cacheDirectory, "go", "bin", "nats");
+}
+
 const confluentDirectory = join(cacheDirectory, "confluent");
 
-/** In a folder of its own, because its install script may fail. */
+/**
+ * In a folder of its own, because its install script may fail. It takes a prebuilt library where it can have one; where
+ * it compiles librdkafka instead, linking dynamically makes it use what the system has beside it, and not download that too.
+ */
 function fetchConfluent(say: Say): void {
   const found = join(confluentDirectory, "node_modules", "@confluentinc", "kafka-javascript");
   if (!existsSync(found)) {
@@ -134,11 +176,12 @@ function fetchConfluent(say: Say): void {
     const name = "@confluentinc/kafka-javascript";
     const installed = run(["npm", "install", name, "--no-audit", "--no-fund"], {
       cwd: confluentDirectory,
+      env: { CKJS_LINKING: "dynamic" },
     });
     if (!installed.ok) {
       rmSync(join(confluentDirectory, "node_modules"), { recursive: true, force: true });
       throw new MissingPrerequisite(
-        `@confluentinc/kafka-javascript does not install here; it needs a prebuilt librdkafka for this system, or to build one:\n${errorLines(installed.output)}`,
+        `@confluentinc/kafka-javascript does not install here; it needs a prebuilt librdkafka for this system, or to build one (apt-get install g++ make python3 zlib1g-dev libssl-dev libzstd-dev):\n${errorLines(installed.output)}`,
       );
     }
   }
@@ -216,17 +259,36 @@ export function prepare(client: Client, say: Say): void {
   if (client.name === "confluent") {
     fetchConfluent(say);
   }
+  if (client.runtime === "nats-bench") {
+    fetchNatsBench(say);
+  }
+}
+
+function versionInstalled(directory: string, library: string): string {
+  const manifest = join(directory, "node_modules", library, "package.json");
+  const { version, librdkafka } = JSON.parse(readFileSync(manifest, "utf8")) as {
+    version: string;
+    librdkafka?: string;
+  };
+  return `${library} ${version}${librdkafka === undefined ? "" : ` (librdkafka ${librdkafka})`}`;
 }
 
 /** What runs, for the report: the server, and the client's library as installed. */
 export function versionOf(client: Client): string {
   const server = serverVersion(client);
+  if (client.runtime === "nats-bench") {
+    return `${server}; nats ${NATS_CLI_VERSION}`;
+  }
   if (client.library === undefined) {
     return server;
   }
-  const manifest = join(here, "node_modules", client.library, "package.json");
-  const { version } = JSON.parse(readFileSync(manifest, "utf8")) as { version: string };
-  return `${server}; ${client.library} ${version}`;
+  const directory = client.name === "confluent" ? confluentDirectory : here;
+  return `${server}; ${versionInstalled(directory, client.library)}`;
+}
+
+function commit(): string {
+  const described = run(["git", "-C", here, "rev-parse", "--short", "HEAD"]);
+  return described.ok ? `commit ${described.output.trim()}` : "this checkout";
 }
 
 function serverVersion(client: Client): string {
@@ -248,6 +310,6 @@ function serverVersion(client: Client): string {
     case "rabbitmq":
       return `RabbitMQ ${first(["dpkg-query", "-W", "rabbitmq-server"]).split("\t")[1] ?? ""} (Debian)`;
     case "millrace":
-      return "Millrace, this checkout";
+      return `Millrace, ${commit()}`;
   }
 }

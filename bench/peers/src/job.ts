@@ -12,6 +12,10 @@ export interface Job {
   readonly serverPids: readonly number[];
   /** New for each job. */
   readonly topic: string;
+  /** The server's setting, by its name in the tables. */
+  readonly durability: string;
+  /** On the disk of the server's data; emptied afterwards. */
+  readonly scratchDirectory: string;
   /** Configuration of the topic, where durability is the topic's affair. */
   readonly topicConfig: Readonly<Record<string, string>>;
   readonly workload: Workload;
@@ -36,6 +40,13 @@ export interface Phase {
   readonly latencyMs?: LatencySummary;
 }
 
+export interface DiskPart {
+  /** Content of the records, without what the format adds. */
+  readonly megabytesPerSecond: number;
+  readonly diskBefore: number;
+  readonly diskAfter: number;
+}
+
 export interface JobAnswer {
   /** From the first record offered until the last one acknowledged, warm-up excluded. */
   readonly produce?: Phase;
@@ -44,6 +55,8 @@ export interface JobAnswer {
   /** From when a record was due until it was consumed, or acknowledged. */
   readonly endToEndMs?: LatencySummary;
   readonly acknowledgedMs?: LatencySummary;
+  /** Parts of the load, each with the disk by itself right before and after it. */
+  readonly diskParts?: readonly DiskPart[];
   /** Resident bytes of the server: before the connections, and with all of them idle. */
   readonly connectionMemory?: { readonly beforeBytes: number; readonly idleBytes: number };
   /** Records acknowledged by the server in this job, warm-up included. */

@@ -4,13 +4,15 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { measureBaseline } from "./baseline.js";
-import { type Client, clients } from "./clients.js";
+import type { Client } from "./clients.js";
+import { planSeconds, sessionSeconds } from "./estimate.js";
 import { MissingPrerequisite, prepare, versionOf } from "./fetch.js";
 import { describeMachine } from "./machine.js";
 import { type Options, parseOptions, UsageError, usage } from "./options.js";
-import { here } from "./places.js";
+import { listText, minutes, planText } from "./overview.js";
+import { here, withoutPaths } from "./places.js";
 import { plan, type Session } from "./plan.js";
-import { lineOf } from "./progress.js";
+import { Progress } from "./progress.js";
 import { writeReport } from "./report/write.js";
 import {
   emptyResults,
@@ -22,7 +24,6 @@ import {
   saveResults,
 } from "./results.js";
 import { runSession } from "./session.js";
-import { workloads } from "./workloads.js";
 
 const started = performance.now();
 
@@ -44,7 +45,7 @@ function prepareAll(options: Options, results: Results): Client[] {
       if (!(error instanceof MissingPrerequisite)) {
         throw error;
       }
-      results.unavailable[client.name] = error.message;
+      results.unavailable[client.name] = withoutPaths(error.message);
       say(`${client.name}: ${error.message}`);
       return false;
     }
@@ -60,26 +61,42 @@ function expectSameMachine(results: Results, options: Options, machine: Results[
   }
 }
 
+async function measureBaselineOnce(run: number, scene: Scene): Promise<void> {
+  const { options, results, workDirectory } = scene;
+  if (!results.baselines.some((known) => known.run === run)) {
+    say(`round ${run}: the machine by itself`);
+    const baseline = await measureBaseline(workDirectory, options.profile.baseline);
+    results.baselines.push({ run, at: new Date().toISOString(), baseline });
+    saveResults(options.file, results);
+  }
+}
+
+interface Scene {
+  readonly options: Options;
+  readonly results: Results;
+  readonly workDirectory: string;
+}
+
+/** @returns how many measurements failed, and how many there was no time for */
 async function measureRounds(
   sessions: readonly Session[],
-  {
-    options,
-    results,
-    workDirectory,
-  }: { options: Options; results: Results; workDirectory: string },
-): Promise<number> {
-  let failures = 0;
-  let done = 0;
-  const total = sessions.reduce((sum, { steps }) => sum + steps.length, 0);
-  const save = (): void => saveResults(options.file, results);
+  scene: Scene,
+): Promise<{ failed: number; skipped: number }> {
+  const { options, results, workDirectory } = scene;
+  const counts = { failed: 0, skipped: 0 };
+  const progress = new Progress(results, sessions);
+  const secondsMax = (options.minutes ?? Number.POSITIVE_INFINITY) * 60;
   for (const session of sessions) {
-    if (!results.baselines.some(({ run }) => run === session.run)) {
-      say(`round ${session.run} of ${options.runs}: the machine by itself`);
-      const baseline = await measureBaseline(workDirectory, options.profile.baseline);
-      results.baselines.push({ run: session.run, at: new Date().toISOString(), baseline });
-      save();
+    const elapsedSeconds = (performance.now() - started) / 1000;
+    if (elapsedSeconds + sessionSeconds(results, session) > secondsMax) {
+      counts.skipped += session.steps.length;
+      progress.ended(session);
+      continue;
     }
-    say(`round ${session.run} of ${options.runs}: ${session.server}, ${session.durability}`);
+    await measureBaselineOnce(session.run, scene);
+    say(
+      `${session.group}, round ${session.run} of ${session.group === "core" ? options.runs : options.wideRuns}: ${session.server}, ${session.durability}`,
+    );
     await runSession(session, {
       profile: options.profile,
       workDirectory,
@@ -89,14 +106,19 @@ async function measureRounds(
         results.configurations[`${session.server}/${session.durability}`] = configuration;
       },
       onMeasurement: (measurement: Measurement) => {
-        failures += measurement.failure === undefined ? 0 : 1;
+        counts.failed += measurement.failure === undefined ? 0 : 1;
         record(results, measurement);
-        save();
-        say(`${String(++done).padStart(4)}/${total}  ${lineOf(measurement)}`);
+        saveResults(options.file, results);
+        say(progress.lineAfter(session, measurement));
+      },
+      onServerSeconds: (seconds) => {
+        progress.ended(session);
+        results.serverSeconds ??= {};
+        results.serverSeconds[`${session.server}/${session.durability}`] = seconds;
       },
     });
   }
-  return failures;
+  return counts;
 }
 
 async function measure(options: Options): Promise<void> {
@@ -106,15 +128,21 @@ async function measure(options: Options): Promise<void> {
   const results = loadResults(options.file) ?? emptyResults(machine);
   expectSameMachine(results, options, machine);
   results.machine = machine;
-  const available = prepareAll(options, results);
+  const planFor = (among: readonly Client[]): Session[] =>
+    plan({
+      ...options,
+      clients: among,
+      isDone: (place) => !options.again && isDone(results, place),
+    });
+  if (options.isPlanOnly) {
+    process.stdout.write(planText(results, planFor(options.clients)));
+    return;
+  }
+  const sessions = planFor(prepareAll(options, results));
   if (options.again) {
     results.baselines.length = 0;
   }
-  const sessions = plan({
-    ...options,
-    clients: available,
-    isDone: (place) => !options.again && isDone(results, place),
-  });
+  say(`${minutes(planSeconds(results, sessions))} of measurements`);
   const workDirectory = mkdtempSync(join(parent, "millrace-bench-peers-"));
   const removeAll = (): void =>
     rmSync(workDirectory, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
@@ -123,19 +151,16 @@ async function measure(options: Options): Promise<void> {
     // Exit handlers end the servers and clients; what is measured is in the file. A second signal must not cut them short.
     process.on(signal, () => process.exit(130));
   }
-  const failures = await measureRounds(sessions, { options, results, workDirectory });
+  const { failed, skipped } = await measureRounds(sessions, { options, results, workDirectory });
   saveResults(options.file, results);
   say(`results in ${options.file}`);
-  if (failures > 0) {
-    say(`${failures} measurements failed; the same command tries them again`);
+  if (skipped > 0) {
+    say(`there was no time for ${skipped} measurements; the same command goes on with them`);
+  }
+  if (failed > 0) {
+    say(`${failed} measurements failed; the same command tries them again`);
     process.exitCode = 1;
   }
-}
-
-function list(): void {
-  const names = (items: readonly { name: string; title: string }[]): string =>
-    items.map(({ name, title }) => `  ${name.padEnd(22)} ${title}`).join("\n");
-  process.stdout.write(`peers\n${names(clients)}\nworkloads\n${names(workloads)}\n`);
 }
 
 const parameters = process.argv.slice(2);
@@ -144,7 +169,7 @@ try {
   if (parameters.includes("--help") || parameters.length === 0) {
     process.stdout.write(usage);
   } else if (parameters.includes("--list")) {
-    list();
+    process.stdout.write(listText());
   } else if (parameters.includes("--report")) {
     const at = parameters.indexOf("--json");
     await writeReport(at < 0 ? defaultFile : (parameters[at + 1] ?? defaultFile));

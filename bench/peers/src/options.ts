@@ -15,7 +15,7 @@ export interface Profile {
 
 export const profiles = {
   quick: { warmUp: 0.4, load: 0.7, latency: 0.8, idle: 1.5, baseline: 0.3 },
-  standard: { warmUp: 0.6, load: 1.2, latency: 1.5, idle: 3, baseline: 1 },
+  standard: { warmUp: 0.6, load: 1.2, latency: 1.5, idle: 5, baseline: 1 },
 } as const satisfies Record<string, Profile>;
 
 export interface Options {
@@ -24,8 +24,12 @@ export interface Options {
   /** Undefined: all that each server has. */
   readonly durabilities: readonly string[] | undefined;
   readonly runs: number;
-  /** Workloads of the wide group are measured in this many of the runs. */
+  /** Rounds of the wide group, after those of the core. */
   readonly wideRuns: number;
+  /** Nothing is begun that would not end within so many minutes; undefined: everything is. */
+  readonly minutes: number | undefined;
+  /** Only say what would be measured, and how long it would take. */
+  readonly isPlanOnly: boolean;
   readonly profile: Profile;
   readonly profileName: keyof typeof profiles;
   readonly file: string;
@@ -44,8 +48,10 @@ Measures Millrace and its peers with the same workloads, each server in a proces
   --peer NAMES         some of them, comma-separated
   --workload NAMES     some workloads, or the groups core and wide; default: all
   --durability NAMES   of sync, os (Millrace), default, strict (the others); default: all
-  --runs N             rounds in which all take turns; default 3, with --quick 1
-  --wide-runs N        of those, how many measure the wide group too; default 1, with --quick 0
+  --runs N             rounds of the core in which all take turns; default 3, with --quick 1
+  --wide-runs N        rounds of the wide group after them; default as --runs, with --quick 0 unless it is asked for
+  --minutes N          begin nothing that would not end within so many minutes
+  --plan               only print what would be measured, turn by turn, and how long it takes
   --quick              short stretches, one round: to see that it works
   --json FILE          where results are kept; what is there is not measured again
   --again              measure it again
@@ -93,10 +99,12 @@ function chooseWorkloads(names: readonly string[]): readonly Workload[] {
     : workloads.filter(({ name, group }) => names.includes(name) || names.includes(group));
 }
 
+const COUNT_MAX = 1_000;
+
 function count(text: string | undefined, fallback: number, name: string): number {
   const value = text === undefined ? fallback : Number(text);
-  if (!Number.isInteger(value) || value < 0 || value > 100) {
-    throw new UsageError(`${name}: expected a whole number up to 100, got ${text}`);
+  if (!Number.isInteger(value) || value < 0 || value > COUNT_MAX) {
+    throw new UsageError(`${name}: expected a whole number up to ${COUNT_MAX}, got ${text}`);
   }
   return value;
 }
@@ -106,12 +114,18 @@ export function parseOptions(parameters: readonly string[], defaultFile: string)
   const values = parse(parameters);
   const profileName = values.quick ? "quick" : "standard";
   const durabilities = split(values.durability);
+  const runs = Math.max(1, count(values.runs, values.quick ? 1 : 3, "--runs"));
+  const chosen = chooseWorkloads(split(values.workload));
+  // Somebody who names workloads means them.
+  const wideFallback = values.quick && values.workload === undefined ? 0 : runs;
   return {
     clients: chooseClients(values.all, split(values.peer)),
-    workloads: chooseWorkloads(split(values.workload)),
+    workloads: chosen,
     durabilities: durabilities.length === 0 ? undefined : durabilities,
-    runs: Math.max(1, count(values.runs, values.quick ? 1 : 3, "--runs")),
-    wideRuns: count(values["wide-runs"], values.quick ? 0 : 1, "--wide-runs"),
+    runs,
+    wideRuns: count(values["wide-runs"], wideFallback, "--wide-runs"),
+    minutes: values.minutes === undefined ? undefined : count(values.minutes, 0, "--minutes"),
+    isPlanOnly: values.plan,
     profile: profiles[profileName],
     profileName,
     file: values.json ?? defaultFile,
@@ -131,6 +145,8 @@ function parse(parameters: readonly string[]) {
         durability: { type: "string" },
         runs: { type: "string" },
         "wide-runs": { type: "string" },
+        minutes: { type: "string" },
+        plan: { type: "boolean", default: false },
         quick: { type: "boolean", default: false },
         json: { type: "string" },
         again: { type: "boolean", default: false },

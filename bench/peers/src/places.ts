@@ -32,3 +32,10 @@ export function findProgram(name: string): string | undefined {
   }
   return undefined;
 }
+
+/** What a program said, without where things are on this machine: results are for others too. */
+export const withoutPaths = (text: string): string =>
+  text.replaceAll(
+    /(?<![\w.:/@-])(?:\/[\w.@+~-]+){2,}/g,
+    (path) => `.../${path.slice(path.lastIndexOf("/") + 1)}`,
+  );

@@ -9,12 +9,12 @@ const everything: PlanRequest = {
   workloads,
   durabilities: undefined,
   runs: 3,
-  wideRuns: 1,
+  wideRuns: 2,
   isDone: () => false,
 };
 const order = (run: number): string[] =>
   plan(everything)
-    .filter((session) => session.run === run)
+    .filter((session) => session.run === run && session.group === "core")
     .map(({ server, durability }) => `${server}/${durability}`);
 
 describe("plan", () => {
@@ -26,21 +26,46 @@ describe("plan", () => {
     expect(order(1)).not.toContain("rabbitmq/strict");
   });
 
-  it("measures the wide group once and against defaults only", () => {
-    for (const { durability, run, steps } of plan(everything)) {
-      const isWide = steps.some(({ workload }) => workload.group === "wide");
-      expect(isWide).toBe(run === 1 && (durability === "default" || durability === "sync"));
+  it("measures all rounds of the core first, then those of the wide group", () => {
+    const turns = plan(everything).map(({ group, run }) => `${group} ${run}`);
+    expect([...new Set(turns)]).toEqual(["core 1", "core 2", "core 3", "wide 1", "wide 2"]);
+    for (const { group, steps } of plan(everything)) {
+      expect(new Set(steps.map(({ workload }) => workload.group))).toEqual(new Set([group]));
     }
   });
 
-  it("leaves out of a strict peer's turn what says nothing new, but measures both promises of Millrace", () => {
-    const names = (server: string, durability: string): string[] =>
-      plan(everything)
-        .filter((session) => session.server === server && session.durability === durability)
-        .flatMap(({ steps }) => steps.map(({ workload }) => workload.name));
-    expect(names("redis", "strict")).not.toContain("produce-10kib");
-    expect(names("redis", "strict")).toContain("produce-1kib");
-    expect(names("millrace", "os")).toContain("produce-10kib");
+  it("measures the wide group against defaults, and connections of Millrace without the sync too", () => {
+    for (const { durability, steps } of plan(everything).filter(({ group }) => group === "wide")) {
+      if (durability === "os") {
+        expect(new Set(steps.map(({ workload }) => workload.kind))).toEqual(
+          new Set(["connections"]),
+        );
+      } else {
+        expect(["default", "sync"]).toContain(durability);
+      }
+    }
+  });
+
+  it("measures every core workload at each setting", () => {
+    const names = (server: string, durability: string): Set<string> =>
+      new Set(
+        plan(everything)
+          .filter((session) => session.group === "core" && session.server === server)
+          .filter((session) => session.durability === durability)
+          .flatMap(({ steps }) => steps.map(({ workload }) => workload.name)),
+      );
+    expect(names("redis", "strict")).toEqual(names("redis", "default"));
+    expect(names("kafka", "strict")).toEqual(names("kafka", "default"));
+    expect(
+      [...names("millrace", "sync")].filter((name) => !names("millrace", "os").has(name)),
+    ).toEqual(["beside-disk"]);
+  });
+
+  it("makes a thousand partitions in one round only", () => {
+    const runs = plan(everything)
+      .filter(({ steps }) => steps.some(({ workload }) => workload.name === "partitions-1000"))
+      .map(({ run }) => run);
+    expect(new Set(runs)).toEqual(new Set([1]));
   });
 
   it("leaves out what a client cannot do", () => {
@@ -87,6 +112,12 @@ describe("parseOptions", () => {
       wideRuns: 0,
       file: "x",
     });
-    expect(parseOptions(["--all"], "x")).toMatchObject({ runs: 3, wideRuns: 1 });
+    expect(parseOptions(["--all"], "x")).toMatchObject({ runs: 3, wideRuns: 3 });
+  });
+
+  it("measures workloads of the wide group that are asked for, however quick it is", () => {
+    expect(parseOptions(["--all", "--quick", "--workload", "partitions-10"], "x")).toMatchObject({
+      wideRuns: 1,
+    });
   });
 });

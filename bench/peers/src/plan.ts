@@ -1,9 +1,12 @@
 // Which measurements a run consists of, and in which order: within each round every server takes its turn, and the
-// order moves on by one from round to round, so that nobody is always first or always after the same one. Pure.
+// order moves on by one from round to round, so that nobody is always first or always after the same one. All rounds of
+// the core come before those of the wide group: a run that is cut short has the more important half. Pure.
 
 import { type Client, durabilities, reasonToSkip, type ServerKind } from "./clients.js";
 import type { Place } from "./results.js";
 import type { Workload } from "./workloads.js";
+
+type Group = Workload["group"];
 
 export interface Step {
   readonly client: Client;
@@ -14,6 +17,7 @@ export interface Step {
 export interface Session {
   readonly server: ServerKind;
   readonly durability: string;
+  readonly group: Group;
   readonly run: number;
   readonly steps: readonly Step[];
 }
@@ -39,18 +43,23 @@ const rotated = <T>(items: readonly T[], by: number): T[] => {
   return [...items.slice(start), ...items.slice(0, start)];
 };
 
-/** Core workloads that say nothing new about a peer whose limit is the disk. */
-const notStrict: ReadonlySet<string> = new Set(["produce-10kib", "latency-1000"]);
-
-/** Only defaults are measured with the wide group. */
+/**
+ * The core is measured at each setting. Of the wide group only defaults are, but what an awaited record takes is first of
+ * all the sync, so that Millrace without it stands beside those that have none.
+ */
 export function isMeasured(
   workload: Workload,
-  { server, durability, run }: Omit<Session, "steps">,
-  wideRuns: number,
+  { server, durability, group, run }: Omit<Session, "steps">,
 ): boolean {
-  return workload.group === "core"
-    ? durability !== "strict" || !notStrict.has(workload.name)
-    : durabilities[server][0]?.name === durability && run <= wideRuns;
+  if (run > (workload.roundsMax ?? run)) {
+    return false;
+  }
+  if (workload.group !== group || (workload.kind === "beside-disk" && durability === "os")) {
+    return false;
+  }
+  const isDefault = durabilities[server][0]?.name === durability;
+  const isBesideUnsynced = server === "millrace" && workload.kind === "connections";
+  return group === "core" || isDefault || isBesideUnsynced;
 }
 
 function sessionOf(request: PlanRequest, place: Omit<Session, "steps">): Session {
@@ -61,7 +70,7 @@ function sessionOf(request: PlanRequest, place: Omit<Session, "steps">): Session
   );
   const steps = clients.flatMap((client) =>
     request.workloads
-      .filter((workload) => isMeasured(workload, place, request.wideRuns))
+      .filter((workload) => isMeasured(workload, place))
       .filter((workload) => reasonToSkip(client, workload) === undefined)
       .map((workload) => ({ client, workload })),
   );
@@ -77,9 +86,11 @@ export function plan(request: PlanRequest): Session[] {
       .filter(({ name }) => request.durabilities?.includes(name) ?? true)
       .map(({ name }) => ({ server, durability: name })),
   );
-  return Array.from({ length: request.runs }, (_, index) => index + 1).flatMap((run) =>
-    rotated(variants, run - 1)
-      .map((variant) => sessionOf(request, { ...variant, run }))
-      .filter(({ steps }) => steps.length > 0),
-  );
+  const rounds = (group: Group, runs: number): Session[] =>
+    Array.from({ length: runs }, (_, index) => index + 1).flatMap((run) =>
+      rotated(variants, run - 1)
+        .map((variant) => sessionOf(request, { ...variant, group, run }))
+        .filter(({ steps }) => steps.length > 0),
+    );
+  return [...rounds("core", request.runs), ...rounds("wide", request.wideRuns)];
 }

@@ -4,6 +4,7 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Baseline } from "./baseline.js";
+import type { Beside } from "./beside.js";
 import type { JobAnswer } from "./job.js";
 import type { Machine } from "./machine.js";
 
@@ -24,8 +25,10 @@ export interface Measurement extends Place {
   /** The most memory of the server during the job, and what it had at the end. */
   readonly serverPeakBytes?: number;
   readonly serverResidentBytes?: number;
-  /** Right before and after the job: 10^6 bytes a second of 1 MiB writes with `fdatasync`. */
-  readonly diskMegabytesPerSecond?: number;
+  /** The machine by itself right before and after the job, where a target is a ratio to it. */
+  readonly beside?: Beside;
+  /** All of it, with starting the client and reading back. */
+  readonly tookSeconds?: number;
   /** Instead of an answer. */
   readonly failure?: string;
 }
@@ -39,6 +42,8 @@ export interface Results {
   readonly configurations: Record<string, Record<string, string>>;
   /** Clients that could not be measured here, and why. */
   readonly unavailable: Record<string, string>;
+  /** By `server/durability`: starting, warming up and stopping the server, the last time. */
+  serverSeconds?: Record<string, number>;
   readonly baselines: { run: number; at: string; baseline: Baseline }[];
   readonly measurements: Measurement[];
 }
@@ -50,6 +55,7 @@ export function emptyResults(machine: Machine): Results {
     versions: {},
     configurations: {},
     unavailable: {},
+    serverSeconds: {},
     baselines: [],
     measurements: [],
   };

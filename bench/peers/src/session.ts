@@ -5,20 +5,21 @@ import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { diskMegabytesPerSecond } from "./baseline.js";
+import { BesideLoad } from "./beside.js";
 import { runJob } from "./client-process.js";
 import type { Client } from "./clients.js";
 import type { Job, JobAnswer } from "./job.js";
 import type { Profile } from "./options.js";
 import { createPayloads } from "./payload.js";
+import { withoutPaths } from "./places.js";
 import { placeOf, type Session, type Step } from "./plan.js";
 import { peakBytes, processTree, resetPeak, residentBytes } from "./proc.js";
-import type { Measurement } from "./results.js";
+import type { Measurement, Place } from "./results.js";
 import type { RunningServer } from "./servers/server.js";
 import { startServer } from "./servers/start.js";
+import { round } from "./statistics.js";
 import { limits, type Workload, workloads } from "./workloads.js";
 
-const DISK_SLICE_SECONDS = 0.3;
 const SYNC_TIMEOUT_MS = 30_000;
 /** A new server is warmed up by one short job that is not counted, the same for all. */
 const WARM_UP: Step["workload"] = workloads[0] as Workload;
@@ -32,6 +33,8 @@ export interface SessionContext {
   readonly say: (message: string) => void;
   readonly onConfiguration: (configuration: Record<string, string>) => void;
   readonly onMeasurement: (measurement: Measurement) => void;
+  /** What the server took beside its measurements. */
+  readonly onServerSeconds: (seconds: number) => void;
 }
 
 /** Writes back what is dirty, so that one peer's unwritten data is not the next one's burden. */
@@ -53,7 +56,7 @@ function secondsOf(workload: Workload, profile: Profile): number {
 function jobFor(
   { client, workload }: Step,
   server: RunningServer,
-  { profile, directory }: { profile: Profile; directory: string },
+  { profile, directory, durability }: { profile: Profile; directory: string; durability: string },
 ): Job {
   const payloadFile = join(directory, `payload-${workload.content}-${workload.recordBytes}`);
   if (!existsSync(payloadFile)) {
@@ -67,6 +70,8 @@ function jobFor(
     address: server.address,
     serverPids: processTree(server.pid),
     topic: `bench-${workload.name}-${randomUUID().slice(0, 8)}`,
+    durability,
+    scratchDirectory: directory,
     topicConfig: server.topicConfig,
     workload,
     warmUpSeconds: profile.warmUp,
@@ -91,6 +96,11 @@ function checkNothingLost(answer: JobAnswer): JobAnswer {
   return answer;
 }
 
+type Outcome = Omit<Measurement, keyof Place | "at">;
+
+const failureOf = (error: unknown): string =>
+  withoutPaths(error instanceof Error ? error.message : String(error));
+
 class SessionRun {
   readonly #session: Session;
   readonly #context: SessionContext;
@@ -105,51 +115,48 @@ class SessionRun {
     this.#server = server;
   }
 
+  #job(step: Step, profile: Profile): Job {
+    const [directory, { durability }] = [this.#directory, this.#session];
+    return jobFor(step, this.#server, { profile, directory, durability });
+  }
+
   async warmUp(client: Client): Promise<void> {
     const step = { client, workload: WARM_UP };
-    const profile = { ...this.#context.profile, warmUp: 0, load: 1 };
-    const job = jobFor(step, this.#server, { profile, directory: this.#directory });
+    const job = this.#job(step, { ...this.#context.profile, warmUp: 0, load: 1 });
     await runJob(client, job).catch(() => undefined);
   }
 
   async measure(step: Step): Promise<void> {
-    const { client, workload } = step;
     const place = placeOf(this.#session, step);
     const at = new Date().toISOString();
-    const isAgainstDisk = workload.name === "produce-1kib";
-    try {
-      const disk = isAgainstDisk ? [this.#diskSlice()] : [];
-      const job = jobFor(step, this.#server, {
-        profile: this.#context.profile,
-        directory: this.#directory,
-      });
-      resetPeak(job.serverPids);
-      const answer = checkNothingLost(await runJob(client, job));
-      const memory = {
-        serverPeakBytes: peakBytes(job.serverPids),
-        serverResidentBytes: residentBytes(job.serverPids),
-      };
-      await settleDisk(this.#directory);
-      if (isAgainstDisk) {
-        disk.push(this.#diskSlice());
-      }
-      const measured = disk.length === 0 ? {} : { diskMegabytesPerSecond: mean(disk) };
-      this.#context.onMeasurement({ ...place, at, answer, ...memory, ...measured });
-    } catch (error) {
+    const started = performance.now();
+    const outcome = await this.#outcomeOf(step).catch((error: unknown) => {
       this.hasFailed = true;
-      const failure = error instanceof Error ? error.message : String(error);
-      this.#context.onMeasurement({ ...place, at, failure });
-      await settleDisk(this.#directory);
-    }
+      return { failure: failureOf(error) };
+    });
+    await settleDisk(this.#directory);
+    const tookSeconds = round((performance.now() - started) / 1000, 1);
+    this.#context.onMeasurement({ ...place, at, ...outcome, tookSeconds });
   }
 
-  #diskSlice(): number {
-    return diskMegabytesPerSecond(this.#directory, DISK_SLICE_SECONDS);
+  async #outcomeOf({ client, workload }: Step): Promise<Outcome> {
+    const { durability } = this.#session;
+    const beside = BesideLoad.for({ client: client.name, workload, durability }, this.#directory);
+    await beside?.slice();
+    const job = this.#job({ client, workload }, this.#context.profile);
+    resetPeak(job.serverPids);
+    const answer = checkNothingLost(await runJob(client, job));
+    const serverPeakBytes = peakBytes(job.serverPids);
+    const serverResidentBytes = residentBytes(job.serverPids);
+    await beside?.slice();
+    return {
+      answer,
+      serverPeakBytes,
+      serverResidentBytes,
+      ...(beside === undefined ? {} : { beside: beside.result() }),
+    };
   }
 }
-
-const mean = (figures: readonly number[]): number =>
-  figures.reduce((sum, figure) => sum + figure, 0) / figures.length;
 
 function keepLog(logFile: string, { logDirectory, say }: SessionContext, name: string): void {
   if (existsSync(logFile)) {
@@ -169,6 +176,8 @@ export async function runSession(session: Session, context: SessionContext): Pro
   mkdirSync(data);
   let server: RunningServer | undefined;
   let hasFailed = false;
+  const started = performance.now();
+  let measuringMs = 0;
   try {
     server = await startServer({
       kind: session.server,
@@ -182,13 +191,15 @@ export async function runSession(session: Session, context: SessionContext): Pro
     if (first !== undefined) {
       await run.warmUp(first.client);
     }
+    const measuringFrom = performance.now();
     for (const step of session.steps) {
       await run.measure(step);
     }
+    measuringMs = performance.now() - measuringFrom;
     hasFailed = run.hasFailed;
   } catch (error) {
     hasFailed = true;
-    const failure = `the server did not start: ${error instanceof Error ? error.message : String(error)}`;
+    const failure = `the server did not start: ${failureOf(error)}`;
     for (const step of session.steps) {
       context.onMeasurement({ ...placeOf(session, step), at: new Date().toISOString(), failure });
     }
@@ -199,5 +210,6 @@ export async function runSession(session: Session, context: SessionContext): Pro
     }
     rmSync(directory, { recursive: true, force: true, maxRetries: 3 });
     await settleDisk(context.workDirectory);
+    context.onServerSeconds(round((performance.now() - started - measuringMs) / 1000, 1));
   }
 }

@@ -8,17 +8,27 @@ interface Common {
   readonly name: string;
   /** For tables. */
   readonly title: string;
-  /** `core` runs in every round against every server; `wide` once, against each server's default. */
+  /** `core` runs against every server at each setting; `wide` against each server's default. */
   readonly group: "core" | "wide";
   readonly recordBytes: number;
   readonly content: Content;
   readonly codec: Codec;
   readonly partitions: number;
+  /** Measured in so many rounds at most; undefined: in all. */
+  readonly roundsMax?: number;
 }
 
 /** Batches of up to 1 MB, five on their way, for a while; then all of it is read back from the start. */
 export interface ProduceWorkload extends Common {
   readonly kind: "produce";
+}
+
+/**
+ * Produce, in parts with the disk by itself before, between and after them: a virtual disk changes its speed by the second, so
+ * only neighbours can be compared.
+ */
+export interface BesideDiskWorkload extends Common {
+  readonly kind: "beside-disk";
 }
 
 /** One record at a time: the next leaves when the last is acknowledged. */
@@ -45,6 +55,7 @@ export interface ConnectionsWorkload extends Common {
 
 export type Workload =
   | ProduceWorkload
+  | BesideDiskWorkload
   | AwaitedWorkload
   | PipelinedWorkload
   | LatencyWorkload
@@ -115,6 +126,8 @@ function spreadOver(partitions: number): ProduceWorkload {
     title: `1 KiB over ${partitions.toLocaleString("en")} partition${partitions === 1 ? "" : "s"}`,
     recordBytes: 1024,
     partitions,
+    // Making the topic takes Kafka most of a minute, client by client.
+    ...(partitions < 1_000 ? {} : { roundsMax: 1 }),
   };
 }
 
@@ -131,18 +144,25 @@ function connections(count: number): ConnectionsWorkload {
 
 export const partitionCounts = [1, 2, 4, 8, 10, 100, 1_000] as const;
 export const connectionCounts = [1, 10, 100, 1_000] as const;
-/** Ten records a second is an idle topic: the next record finds nothing on its way. */
-export const IDLE_RATE = 10;
+/** Twenty records a second is an idle topic: the next record finds nothing on its way. */
+export const IDLE_RATE = 20;
+export const IDLE_GAP_MS = 1000 / IDLE_RATE;
 
 export const workloads: readonly Workload[] = [
   produce(100, "100 B"),
   produce(1024, "1 KiB"),
   produce(10_240, "10 KiB"),
+  {
+    ...produce(1024, "1 KiB"),
+    kind: "beside-disk",
+    name: "beside-disk",
+    title: "1 KiB, batched, in turns with the disk by itself",
+  },
   { ...base, kind: "awaited", name: "awaited", title: "100 B, awaited one at a time" },
   { ...base, kind: "pipelined", name: "pipelined", title: "100 B, 1,000 on their way" },
   latency(1_000),
   latency(10_000),
-  { ...latency(IDLE_RATE), name: "idle", title: "idle topic, a record every 100 ms" },
+  { ...latency(IDLE_RATE), name: "idle", title: `idle topic, a record every ${IDLE_GAP_MS} ms` },
   compressed("json", "none"),
   compressed("json", "gzip"),
   compressed("json", "lz4"),

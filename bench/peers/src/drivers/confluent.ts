@@ -8,6 +8,7 @@ import type * as KafkaJs from "kafkajs";
 import type { Driver } from "../driver.js";
 import type { Job } from "../job.js";
 import { cacheDirectory } from "../places.js";
+import { retry } from "../worker/retry.js";
 
 /** The part of its interface used here is kafkajs's, with options in a block of their own. */
 interface ConfluentModule {
@@ -29,15 +30,17 @@ export async function createDriver(job: Job): Promise<Driver> {
   const kafka = new KafkaJS.Kafka({ kafkaJS: { clientId: "bench", brokers: [job.address] } });
   const admin = kafka.admin({});
   await admin.connect();
+  const countRecords = async (): Promise<number> => {
+    const offsets = await admin.fetchTopicOffsets(topic);
+    return offsets.reduce((sum, { high, low }) => sum + Number(high) - Number(low), 0);
+  };
   return {
     createTopic: async () => {
       await admin.createTopics({ topics: [{ topic, numPartitions: workload.partitions }] });
+      await retry(countRecords);
     },
     deleteTopic: () => admin.deleteTopics({ topics: [topic] }),
-    countRecords: async () => {
-      const offsets = await admin.fetchTopicOffsets(topic);
-      return offsets.reduce((sum, { high, low }) => sum + Number(high) - Number(low), 0);
-    },
+    countRecords,
     openProducer: async () => {
       const producer = kafka.producer({
         kafkaJS: { acks: -1, compression: workload.codec },

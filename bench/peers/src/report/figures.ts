@@ -2,14 +2,14 @@
 
 import { clients, durabilities } from "../clients.js";
 import type { Phase } from "../job.js";
+import { partRatio } from "../progress.js";
 import type { Measurement, Results } from "../results.js";
-import { type Spread, spread } from "../statistics.js";
-import { connectionCounts, partitionCounts, workloadNamed } from "../workloads.js";
+import { type LatencySummary, type Spread, spread } from "../statistics.js";
 
 export type Figure = (measurement: Measurement) => number | undefined;
 
 /** Shorter stretches say nothing: what a slow producer left behind is read in one go. */
-const SECONDS_MIN = 0.05;
+export const SECONDS_MIN = 0.05;
 
 const isLong = (phase: Phase | undefined): phase is Phase =>
   phase !== undefined && phase.seconds >= SECONDS_MIN;
@@ -19,6 +19,18 @@ const megabytes = (phase: Phase | undefined): number | undefined =>
   isLong(phase) ? phase.bytes / 1e6 / phase.seconds : undefined;
 const perMillion = (seconds: number | undefined, records = 0): number | undefined =>
   seconds === undefined || records === 0 ? undefined : (seconds / records) * 1e6;
+const perClientCpuSecond = (phase: Phase | undefined): number | undefined =>
+  phase === undefined || phase.clientCpuSeconds === 0
+    ? undefined
+    : phase.records / phase.clientCpuSeconds;
+const ratio = (above: number | undefined, below: number | undefined): number | undefined =>
+  above === undefined || below === undefined || below === 0 ? undefined : above / below;
+/** Two round trips and two appends: what a record on an idle topic is held against. */
+const twice = (
+  sync: LatencySummary | undefined,
+  echo: LatencySummary | undefined,
+): number | undefined =>
+  sync === undefined || echo === undefined ? undefined : 2 * sync.p99 + 2 * echo.p99;
 const perCpuSecond = (phase: Phase | undefined): number | undefined => {
   const cpu = (phase?.clientCpuSeconds ?? 0) + (phase?.serverCpuSeconds ?? 0);
   return phase === undefined || cpu === 0 ? undefined : phase.records / cpu;
@@ -37,6 +49,7 @@ export const figures = {
   readPerSecond: ({ answer }) => perSecond(answer?.consume),
   readMegabytes: ({ answer }) => megabytes(answer?.consume),
   readPerCpuSecond: ({ answer }) => perCpuSecond(answer?.consume),
+  readPerClientCpuSecond: ({ answer }) => perClientCpuSecond(answer?.consume),
   readClientCpu: ({ answer }) =>
     perMillion(answer?.consume?.clientCpuSeconds, answer?.consume?.records),
   readServerCpu: ({ answer }) =>
@@ -50,10 +63,34 @@ export const figures = {
     const memory = answer?.connectionMemory;
     return memory === undefined ? undefined : (memory.idleBytes - memory.beforeBytes) / 1e6;
   },
-  diskRatio: ({ answer, diskMegabytesPerSecond: disk }) => {
-    const rate = megabytes(answer?.produce);
-    return rate === undefined || disk === undefined || disk === 0 ? undefined : rate / disk;
+  /** The median of the parts. */
+  diskRatio: ({ answer }) => spread((answer?.diskParts ?? []).map(partRatio))?.median,
+  diskMegabytes: ({ answer }) =>
+    spread((answer?.diskParts ?? []).map((part) => (part.diskBefore + part.diskAfter) / 2))?.median,
+  diskLoadMegabytes: ({ answer }) =>
+    spread((answer?.diskParts ?? []).map(({ megabytesPerSecond }) => megabytesPerSecond))?.median,
+  awaitedToBare: ({ answer, beside }) => {
+    const { syncMs, echoMs } = beside ?? {};
+    const bare = syncMs && echoMs && syncMs.p50 + 2 * echoMs.p50;
+    return ratio(answer?.produce?.latencyMs?.p50, bare);
   },
+  awaitedRateToEcho: ({ answer, beside }) =>
+    ratio(perSecond(answer?.produce), beside?.echoPerSecond),
+  endToEndToSync: ({ answer, beside }) => ratio(answer?.endToEndMs?.p99, beside?.syncMs?.p99),
+  endToEndToPacedSync: ({ answer, beside }) =>
+    ratio(answer?.endToEndMs?.p99, beside?.pacedSyncMs?.p99),
+  idleToBare: ({ answer, beside }) =>
+    ratio(answer?.endToEndMs?.p99, twice(beside?.syncMs, beside?.echoMs)),
+  idleToPacedBare: ({ answer, beside }) =>
+    ratio(answer?.endToEndMs?.p99, twice(beside?.pacedSyncMs, beside?.pacedEchoMs)),
+  besideSyncP50: ({ beside }) => beside?.syncMs?.p50,
+  besideSyncP99: ({ beside }) => beside?.syncMs?.p99,
+  besidePacedSyncP50: ({ beside }) => beside?.pacedSyncMs?.p50,
+  besidePacedSyncP99: ({ beside }) => beside?.pacedSyncMs?.p99,
+  besideEchoP50: ({ beside }) => beside?.echoMs?.p50,
+  besideEchoP99: ({ beside }) => beside?.echoMs?.p99,
+  besidePacedEchoP50: ({ beside }) => beside?.pacedEchoMs?.p50,
+  besidePacedEchoP99: ({ beside }) => beside?.pacedEchoMs?.p99,
 } as const satisfies Record<string, Figure>;
 
 export interface Series {
@@ -100,6 +137,3 @@ export function highest(results: Results, series: Series, figure: Figure): numbe
     .filter((value) => value !== undefined);
   return spread(values)?.max;
 }
-
-export const titleOf = (workload: string): string => workloadNamed(workload)?.title ?? workload;
-export { connectionCounts, partitionCounts };

@@ -3,7 +3,8 @@
 import { parse, View } from "vega";
 import { compile, type TopLevelSpec } from "vega-lite";
 import type { Results } from "../results.js";
-import { allSeries, type Figure, figureOf, figures, partitionCounts } from "./figures.js";
+import { partitionCounts } from "../workloads.js";
+import { allSeries, type Figure, figureOf, figures } from "./figures.js";
 
 export interface Plot {
   /** Without ending. */

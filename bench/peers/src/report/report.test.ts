@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Phase } from "../job.js";
 import { emptyResults, type Measurement, type Results, record } from "../results.js";
+import { aheadText, leadsOf } from "./ahead.js";
 import { documentOf } from "./document.js";
 import { allSeries, figureOf, figures } from "./figures.js";
 import { cell, number, table, winner } from "./tables.js";
@@ -80,6 +81,7 @@ describe("figures", () => {
 describe("a table", () => {
   const column = {
     title: "records/s",
+    label: "records/s",
     workload: "produce-100b",
     figure: figures.producedPerSecond,
     best: "highest",
@@ -121,6 +123,76 @@ describe("a table", () => {
   });
 });
 
+describe("a cell without a figure", () => {
+  const wanted = (workload: string) => ({
+    title: workload,
+    label: workload,
+    workload,
+    figure: figures.producedPerSecond,
+    best: "highest" as const,
+  });
+
+  it("says why, under the table", () => {
+    const results = resultsOf(
+      produced("kafkajs/default", 100),
+      produced("kafka-perf/default", 100),
+      measured("kafkajs/default", "idle", { produce: { ...phase(5), seconds: 0.001 } }),
+    );
+    record(results, {
+      ...measured("kafkajs/default", "awaited", {}),
+      answer: undefined as never,
+      failure: "it ended",
+    });
+    const columns = ["produce-100b", "compress-json-lz4", "idle", "awaited", "partitions-10"];
+    const text = table(results, allSeries(false), columns.map(wanted));
+    expect(text).toContain("| Kafka, kafkajs | 100 | – | *short* | *failed* | *not run* |");
+    expect(text).toContain("the client has no lz4 (Kafka, kafkajs)");
+    expect(text).toContain("the tool has no such workload (Kafka, its perf tools)");
+    expect(text).toContain("*not run*: not in these rounds.");
+  });
+
+  it("needs no words where there is none", () => {
+    const results = resultsOf(produced("kafkajs/default", 100), produced("redis/default", 50));
+    const text = table(results, allSeries(false), [wanted("produce-100b")]);
+    expect(text.trimEnd().split("\n")).toHaveLength(4);
+  });
+});
+
+describe("where a peer is ahead", () => {
+  it("names every column that somebody else leads, among those who promise the same", () => {
+    const results = resultsOf(
+      produced("millrace/sync", 400),
+      produced("millrace/os", 500),
+      produced("redis/strict", 300),
+      produced("redis/default", 900),
+    );
+    const rates = leadsOf(results).filter(({ what }) => what.includes("100 B, records/s"));
+    expect(rates).toMatchObject([
+      { what: "Produce, batched: 100 B, records/s", promise: "not synced", theirs: "900" },
+    ]);
+    expect(aheadText(results)).toContain("| Redis Streams, ioredis | 900 | 500 |");
+  });
+
+  it("marks where the rounds of both overlap", () => {
+    const rounds = (series: `${string}/${string}`, rates: readonly number[]): Measurement[] =>
+      rates.map((rate, index) => produced(series, rate, index + 1));
+    const close = resultsOf(
+      ...rounds("millrace/sync", [100, 200, 400]),
+      ...rounds("redis/strict", [300, 300, 300]),
+    );
+    expect(aheadText(close)).toContain("200 (100 to 400) * |");
+    const apart = resultsOf(
+      ...rounds("millrace/sync", [100, 200, 250]),
+      ...rounds("redis/strict", [300, 300, 300]),
+    );
+    expect(aheadText(apart)).not.toContain("*");
+  });
+
+  it("is empty when nobody is", () => {
+    expect(aheadText(resultsOf(produced("millrace/sync", 1)))).toBe("Nowhere in these tables.\n");
+  });
+});
+
 describe("targets", () => {
   const verdict = (results: Results, words: string) =>
     targetsOf(results).find(({ what }) => what.includes(words));
@@ -149,22 +221,61 @@ describe("targets", () => {
     });
   });
 
-  it("measure a single record against the bare disk and the bare socket of the same run", () => {
-    const results = resultsOf(
-      measured("millrace/sync", "awaited", { produce: { ...phase(1), latencyMs: latency(0.5) } }),
-    );
-    const baseline = {
-      loadAverage: 0,
-      diskMegabytesPerSecond: 300,
-      syncMs: latency(0.3),
-      echoMs: latency(0.1),
-      echoPerSecond: 10_000,
-      echoPipelinedPerSecond: 100_000,
-    };
-    results.baselines.push({ run: 1, at, baseline });
+  it("measure a single record against the bare disk and the bare socket beside it", () => {
+    const one = measured("millrace/sync", "awaited", {
+      produce: { ...phase(1), latencyMs: latency(0.5) },
+    });
+    const results = resultsOf({ ...one, beside: { syncMs: latency(0.3), echoMs: latency(0.1) } });
     const target = verdict(results, "Awaited, synced");
     expect(target?.figure).toBeCloseTo(1);
     expect(target?.passes).toBe(true);
+  });
+
+  it("judge the disk back to back as the targets are worded, and show the paced one beside it", () => {
+    const one = measured("millrace/sync", "latency-10000", { endToEndMs: latency(3) });
+    const beside = { syncMs: latency(0.5), pacedSyncMs: latency(1) };
+    const results = resultsOf({ ...one, beside });
+    expect(verdict(results, "back to back")).toMatchObject({ figure: 6, passes: false });
+    const paced = verdict(results, "one every millisecond");
+    expect(paced).toMatchObject({ figure: 3, isInformation: true });
+    expect(documentOf(results, { plots: [], resultFile: "x" })).toMatch(
+      /one every millisecond.*\| 3 \| for information \|/,
+    );
+  });
+
+  it("hold an idle topic against two round trips and two appends", () => {
+    const one = measured("millrace/sync", "idle", { endToEndMs: latency(1.5) });
+    const beside = { syncMs: latency(0.5), echoMs: latency(0.25) };
+    expect(verdict(resultsOf({ ...one, beside }), "Idle topic")).toMatchObject({
+      figure: 1,
+      passes: true,
+    });
+  });
+
+  it("take each part of the load against the disk around it, and the median of the rounds", () => {
+    const part = (megabytesPerSecond: number, disk: number) => ({
+      megabytesPerSecond,
+      diskBefore: disk,
+      diskAfter: disk,
+    });
+    const run = (ratio: number, number: number): Measurement =>
+      measured(
+        "millrace/sync",
+        "beside-disk",
+        { diskParts: [part(ratio * 1_000, 1_000), part(ratio * 200, 200), part(1, 1_000)] },
+        number,
+      );
+    const target = verdict(resultsOf(run(0.9, 1), run(0.7, 2), run(0.8, 3)), "diskRatio");
+    expect(target).toMatchObject({ figure: 0.8, passes: true });
+    expect(target?.spread).toMatchObject({ min: 0.7, max: 0.9, runs: 3 });
+  });
+
+  it("judge reading by the CPU of client and server together, and show the client's beside it", () => {
+    const read = (series: `${string}/${string}`, server: number): Measurement =>
+      measured(series, "produce-100b", { consume: { ...phase(1_000), serverCpuSeconds: server } });
+    const results = resultsOf(read("millrace/sync", 1), read("platformatic/default", 5));
+    expect(verdict(results, "client and server")).toMatchObject({ figure: 3, passes: true });
+    expect(verdict(results, "client alone")).toMatchObject({ figure: 1, isInformation: true });
   });
 
   it("take the slowest of 1, 2, 4 and 8 partitions, and judge nothing that was not measured", () => {

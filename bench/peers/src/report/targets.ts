@@ -1,9 +1,10 @@
-// The targets that Millrace set itself, as ratios of one run's figures, each computed from the results. Medians over
-// the runs. Pure.
+// The targets that Millrace set itself, as ratios of one run's figures, each computed from the results. Ratios to a peer
+// are of the medians over the rounds; ratios to the disk and the socket by themselves are taken in each round, against
+// what was measured beside the load, and shown with their spread. Pure.
 
-import type { Baseline } from "../baseline.js";
 import type { Results } from "../results.js";
-import { spread } from "../statistics.js";
+import { type Spread, spread } from "../statistics.js";
+import { IDLE_GAP_MS } from "../workloads.js";
 import { type Figure, figureOf, figures, highest, type Series } from "./figures.js";
 
 export interface Target {
@@ -12,8 +13,11 @@ export interface Target {
   readonly target: string;
   /** undefined: not measured. */
   readonly figure: number | undefined;
-  readonly unit: string;
+  /** Where the figure is a median over the rounds. */
+  readonly spread?: Spread | undefined;
   readonly passes: boolean | undefined;
+  /** No target of its own: the same in other terms, for who asks. */
+  readonly isInformation?: boolean;
 }
 
 const sync: Series = { client: "millrace", durability: "sync" };
@@ -47,8 +51,8 @@ class Lookup {
     return by === "highest" ? max : min;
   }
 
-  baseline(figure: (baseline: Baseline) => number): number | undefined {
-    return spread(this.#results.baselines.map(({ baseline }) => figure(baseline)))?.median;
+  spread(series: Series, workload: string, figure: Figure): Spread | undefined {
+    return figureOf(this.#results, series, workload, figure);
   }
 
   highest(series: Series, figure: Figure): number | undefined {
@@ -59,15 +63,32 @@ class Lookup {
 const divide = (left: number | undefined, right: number | undefined): number | undefined =>
   left === undefined || right === undefined || right === 0 ? undefined : left / right;
 
-function atLeast(what: string, limit: number, figure: number | undefined, unit = "x"): Target {
-  const passes = figure === undefined ? undefined : figure >= limit;
-  return { what, target: `at least ${limit.toLocaleString("en")} ${unit}`, figure, unit, passes };
+type Measured = number | Spread | undefined;
+
+function judged(
+  what: string,
+  { words, limit, unit }: { words: "at least" | "at most"; limit: number; unit: string },
+  measured: Measured,
+): Target {
+  const figure = typeof measured === "number" ? measured : measured?.median;
+  const isGood =
+    words === "at least" ? (one: number) => one >= limit : (one: number) => one <= limit;
+  return {
+    what,
+    target: `${words} ${limit.toLocaleString("en")} ${unit}`,
+    figure,
+    ...(typeof measured === "number" ? {} : { spread: measured }),
+    passes: figure === undefined ? undefined : isGood(figure),
+  };
 }
 
-function atMost(what: string, limit: number, figure: number | undefined, unit = "x"): Target {
-  const passes = figure === undefined ? undefined : figure <= limit;
-  return { what, target: `at most ${limit.toLocaleString("en")} ${unit}`, figure, unit, passes };
-}
+const atLeast = (what: string, limit: number, measured: Measured, unit = "x"): Target =>
+  judged(what, { words: "at least", limit, unit }, measured);
+
+const atMost = (what: string, limit: number, measured: Measured, unit = "x"): Target =>
+  judged(what, { words: "at most", limit, unit }, measured);
+
+const forInformation = (target: Target): Target => ({ ...target, isInformation: true });
 
 function produceTargets(lookup: Lookup): Target[] {
   const workload = "produce-100b";
@@ -102,29 +123,24 @@ function produceTargets(lookup: Lookup): Target[] {
     atLeast(`${name}, both synced: to NATS JetStream`, 10, divide(synced, one("nats", "strict"))),
     atLeast(`${name}, synced`, 1_000_000, synced, "records/s"),
     atLeast(
-      "Produce, 1 KiB batched, synced: to the disk by itself",
+      "Produce, 1 KiB batched, synced: to the disk by itself, in turns (`diskRatio`)",
       0.8,
-      lookup.median(sync, "produce-1kib", figures.diskRatio),
+      lookup.spread(sync, "beside-disk", figures.diskRatio),
     ),
   ];
 }
 
 function awaitedTargets(lookup: Lookup): Target[] {
-  const bare = lookup.baseline(({ syncMs, echoMs }) => syncMs.p50 + 2 * echoMs.p50);
-  const rate = lookup.median(os, "awaited", figures.producedPerSecond);
   return [
     atMost(
       "Awaited, synced, p50: to a bare write and `fdatasync` plus two bare `ws` round trips (p50)",
       1,
-      divide(lookup.median(sync, "awaited", figures.callP50), bare),
+      lookup.spread(sync, "awaited", figures.awaitedToBare),
     ),
     atLeast(
       "Awaited, `flush=os`: to the rate of bare `ws` round trips",
       0.5,
-      divide(
-        rate,
-        lookup.baseline(({ echoPerSecond }) => echoPerSecond),
-      ),
+      lookup.spread(os, "awaited", figures.awaitedRateToEcho),
     ),
   ];
 }
@@ -134,7 +150,7 @@ function consumeTargets(lookup: Lookup): Target[] {
   const fastest = (figure: Figure): number | undefined =>
     lookup.best(javascriptClients, "default", { workload, figure, by: "highest" });
   const ours = (figure: Figure): number | undefined => lookup.median(sync, workload, figure);
-  const { readPerSecond, readPerCpuSecond } = figures;
+  const { readPerSecond, readPerCpuSecond, readPerClientCpuSecond } = figures;
   return [
     atLeast(
       "Catch-up read, 100 B: to the fastest JavaScript client against Kafka",
@@ -145,6 +161,13 @@ function consumeTargets(lookup: Lookup): Target[] {
       "Catch-up read, 100 B, per CPU second of client and server: to the best of those",
       2,
       divide(ours(readPerCpuSecond), fastest(readPerCpuSecond)),
+    ),
+    forInformation(
+      atLeast(
+        "the same, per CPU second of the client alone",
+        2,
+        divide(ours(readPerClientCpuSecond), fastest(readPerClientCpuSecond)),
+      ),
     ),
   ];
 }
@@ -160,15 +183,19 @@ function latencyTargets(lookup: Lookup): Target[] {
       by: "lowest",
     });
   const name = "End to end at 10,000 records/s, p99";
-  const idle = lookup.median(sync, "idle", figure);
-  const bareIdle = lookup.baseline(({ syncMs, echoMs }) => 2 * echoMs.p99 + 2 * syncMs.p99);
+  const idleName =
+    "Idle topic, p99, synced: to two bare `ws` round trips and two writes with `fdatasync` (p99)";
   return [
     atMost(
-      `${name}, synced: to one write and \`fdatasync\` (p99)`,
+      `${name}, synced: to one write and \`fdatasync\` (p99), back to back`,
       5,
-      divide(
-        ours,
-        lookup.baseline(({ syncMs }) => syncMs.p99),
+      lookup.spread(sync, workload, figures.endToEndToSync),
+    ),
+    forInformation(
+      atMost(
+        "the same, to one every millisecond, as the load has them",
+        5,
+        lookup.spread(sync, workload, figures.endToEndToPacedSync),
       ),
     ),
     atMost(`${name}, both synced: to Kafka's best client`, 1, divide(ours, kafka("strict"))),
@@ -177,10 +204,13 @@ function latencyTargets(lookup: Lookup): Target[] {
       1,
       divide(ours, kafka("default")),
     ),
-    atMost(
-      "Idle topic, p99, synced: to two bare `ws` round trips and two writes with `fdatasync` (p99)",
-      1,
-      divide(idle, bareIdle),
+    atMost(`${idleName}, back to back`, 1, lookup.spread(sync, "idle", figures.idleToBare)),
+    forInformation(
+      atMost(
+        `the same, to one every ${IDLE_GAP_MS} ms, as the load has them`,
+        1,
+        lookup.spread(sync, "idle", figures.idleToPacedBare),
+      ),
     ),
   ];
 }

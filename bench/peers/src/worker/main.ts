@@ -3,6 +3,7 @@
 
 import type { Driver, DriverFactory } from "../driver.js";
 import type { Job, JobAnswer } from "../job.js";
+import { runBesideDisk } from "./beside-disk.js";
 import { runConnections } from "./connections.js";
 import { runOpenLoop } from "./open-loop.js";
 import { runProduce } from "./produce.js";
@@ -15,6 +16,8 @@ function run(driver: Driver, job: Job): Promise<JobAnswer> {
   switch (job.workload.kind) {
     case "produce":
       return runProduce(driver, job);
+    case "beside-disk":
+      return runBesideDisk(driver, job);
     case "awaited":
     case "pipelined":
       return runSingle(driver, job);
@@ -33,6 +36,11 @@ function wordsOf(error: unknown): string {
   const causes = error instanceof AggregateError ? `: ${error.errors.map(wordsOf).join("; ")}` : "";
   return error instanceof Error ? `${error.message}${causes}` : String(error);
 }
+
+// Standard output is for the answer; some libraries log there.
+console.log = console.error;
+console.info = console.error;
+console.debug = console.error;
 
 try {
   const driver = await createDriver(job);

@@ -16,7 +16,7 @@ const BATCHES_PREPARED = 8;
 /** What formats add to each record, at most: a batch of Kafka's has to fit its server's limit. */
 const RECORD_OVERHEAD_BYTES = 16;
 
-function prepareBatches(job: Job): Uint8Array[][] {
+export function prepareBatches(job: Job): Uint8Array[][] {
   const records = createPayloads(job.workload.content, job.workload.recordBytes);
   const perRecord = job.workload.recordBytes + RECORD_OVERHEAD_BYTES;
   const perBatch = Math.max(1, Math.floor(job.batchBytes / perRecord));
@@ -26,6 +26,11 @@ function prepareBatches(job: Job): Uint8Array[][] {
       (_, index) => records[(batch * perBatch + index) % records.length] as Uint8Array,
     ),
   );
+}
+
+/** At most so many in one stretch. */
+export function batchesMaxOf(job: Job, perBatch: number): number {
+  return Math.max(1, Math.floor(job.maxBytes / (perBatch * job.workload.recordBytes)));
 }
 
 /** `operations` calls of the closed loop have sent the batches in turn. */
@@ -82,7 +87,7 @@ export async function runProduce(driver: Driver, job: Job): Promise<JobAnswer> {
   const batches = prepareBatches(job);
   const perBatch = batches[0]?.length ?? 1;
   const { recordBytes } = job.workload;
-  const batchesMax = Math.max(1, Math.floor(job.maxBytes / (perBatch * recordBytes)));
+  const batchesMax = batchesMaxOf(job, perBatch);
   await driver.createTopic();
   const producer = await driver.openProducer();
   const send = (_: number, index: number): Promise<unknown> =>

@@ -2,7 +2,7 @@
 
 import { pause } from "./pause.js";
 
-const TIMEOUT_MS = 15_000;
+const TIMEOUT_MS = 90_000;
 const GAP_MS = 50;
 
 /** @throws the last failure once the time is over */

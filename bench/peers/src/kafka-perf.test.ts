@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { parseConsumerLine, parseProducerLine } from "./client-process.js";
+import { parseConsumerLine, parseProducerLine } from "./kafka-perf.js";
 
 describe("Kafka's perf tools", () => {
   it("tell the producer's rate in the last line with figures", () => {
