@@ -3,8 +3,10 @@
 // collected like any other. Keeps what was given back, within a bound; how much is out is the takers' concern.
 
 /** Buffers are whole multiples of this, so that requests of about the same size share them. */
-const GRAIN_BYTES = 64 * 1024;
-/** A free buffer may be so much larger than asked for. */
+const GRAIN_BYTES = 8 * 1024;
+/** Less is few bytes of garbage, and a buffer for it would be mostly waste. */
+const LEAST_BYTES = 2 * GRAIN_BYTES;
+/** A free buffer may be so much larger than asked for; one that was made for that length always fits. */
 const WASTE_MAX = 1.5;
 /** No byte of a record batch's magic, no length and no text. */
 const SPOILED = 0xdb;
@@ -48,9 +50,9 @@ export class BufferPool {
     return this.#takenBytes;
   }
 
-  /** Whether buffers of this length are kept. Small ones are few bytes of garbage, and would be mostly waste. */
+  /** Whether buffers of this length are kept. */
   keeps(length: number): boolean {
-    return length * WASTE_MAX >= GRAIN_BYTES && this.#maxFreeBytes > 0 && !this.#spoils;
+    return length >= LEAST_BYTES && this.#maxFreeBytes > 0 && !this.#spoils;
   }
 
   take(length: number): PooledBuffer {

@@ -262,7 +262,7 @@ describe("FrameSplitter", () => {
       onMessage: (_, release) => releases.push(release),
       onOther: () => expect.unreachable(),
     });
-    for (const size of [0, 10, 10_000, 40_000]) {
+    for (const size of [0, 10, 1_000, 10_000]) {
       split.push(encode({ first: 0x82, mask: [0, 0, 0, 0], payload: payloadOf(size) }));
     }
     expect(releases).toEqual([undefined, undefined, undefined, undefined]);
