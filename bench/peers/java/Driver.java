@@ -46,7 +46,10 @@ public final class Driver {
   private static final long DRAIN_TIMEOUT_NANOS = 20_000_000_000L;
   private static final long IDLE_MILLIS = 1_500;
   private static final int TOPIC_TIMEOUT_MILLIS = 120_000;
-  /** Beyond so many partitions a batch of 1 MiB for each would be more than the memory for all of them. */
+  /**
+   * Beyond so many partitions a batch of 1 MiB for each would be more than the memory for all of them: the default
+   * size then, and memory for four of each of a thousand.
+   */
   private static final int LARGE_BATCH_PARTITIONS_MAX = 16;
   /** Of each of many producers, which then have the default batch size: all of them have to fit one heap. */
   private static final int SMALL_BUFFER_BYTES = 256 * 1024;
@@ -126,9 +129,10 @@ public final class Driver {
   private ObjectNode produce() throws Exception {
     KafkaProducer<byte[], byte[]> producer =
         producer((partitions > LARGE_BATCH_PARTITIONS_MAX ? 64 : 32) * 1024 * 1024);
-    long warm = sendFor(producer, job.get("warmUpSeconds").asDouble());
+    // At least one record for each partition: the server opens its files when the first one comes.
+    long warm = sendFor(producer, job.get("warmUpSeconds").asDouble(), partitions);
     Meter meter = new Meter();
-    long sent = sendFor(producer, job.get("seconds").asDouble());
+    long sent = sendFor(producer, job.get("seconds").asDouble(), 0);
     ObjectNode phase = meter.end(sent, sent * recordBytes, null);
     producer.close();
     ObjectNode answer = JSON.createObjectNode();
@@ -138,13 +142,13 @@ public final class Driver {
     return answer.put("acknowledged", warm + sent).put("stored", stored).put("storedBy", "reading");
   }
 
-  /** As fast as the client takes them; ends when all are acknowledged. */
-  private long sendFor(KafkaProducer<byte[], byte[]> producer, double seconds) {
+  /** As fast as the client takes them, at least {@code recordsMin}; ends when all are acknowledged. */
+  private long sendFor(KafkaProducer<byte[], byte[]> producer, double seconds, long recordsMin) {
     AtomicReference<Exception> failure = new AtomicReference<>();
     long end = System.nanoTime() + (long) (seconds * 1e9);
     long recordsMax = job.get("maxBytes").asLong() / recordBytes;
     long sent = 0;
-    while (sent < recordsMax && failure.get() == null && ((sent & 63) != 0 || System.nanoTime() < end)) {
+    while (sent < recordsMax && failure.get() == null && ((sent & 63) != 0 || sent < recordsMin || System.nanoTime() < end)) {
       byte[] value = payloads.get((int) (sent % payloads.size()));
       Integer partition = (int) (sent % partitions);
       producer.send(
@@ -435,7 +439,7 @@ public final class Driver {
     if (bufferBytes <= SMALL_BUFFER_BYTES) {
       return 16 * 1024;
     }
-    return partitions > LARGE_BATCH_PARTITIONS_MAX ? 64 * 1024 : 1024 * 1024;
+    return partitions > LARGE_BATCH_PARTITIONS_MAX ? 16 * 1024 : 1024 * 1024;
   }
 
   private KafkaConsumer<byte[], byte[]> consumer() {

@@ -8,7 +8,7 @@ import type * as KafkaJs from "kafkajs";
 import type { Driver } from "../driver.js";
 import type { Job } from "../job.js";
 import { cacheDirectory } from "../places.js";
-import { retry } from "../worker/retry.js";
+import { REQUEST_TIMEOUT_MS, retry } from "../worker/retry.js";
 
 /** The part of its interface used here is kafkajs's, with options in a block of their own. */
 interface ConfluentModule {
@@ -47,6 +47,9 @@ export async function createDriver(job: Job): Promise<Driver> {
         "linger.ms": job.lingerMs,
         "batch.size": 1024 * 1024,
         "queue.buffering.max.messages": 1_000_000,
+        "request.timeout.ms": REQUEST_TIMEOUT_MS,
+        "socket.timeout.ms": REQUEST_TIMEOUT_MS,
+        "message.timeout.ms": REQUEST_TIMEOUT_MS,
       });
       await producer.connect();
       const sendBatch = (values: readonly Uint8Array[]): Promise<unknown> =>

@@ -5,7 +5,7 @@ import { randomUUID } from "node:crypto";
 import { CompressionTypes, Kafka, logLevel } from "kafkajs";
 import type { Driver } from "../driver.js";
 import type { Job } from "../job.js";
-import { retry } from "../worker/retry.js";
+import { REQUEST_TIMEOUT_MS, retry } from "../worker/retry.js";
 
 // The warning about the partitioner of version 1 would end up in the log of every job.
 process.env["KAFKAJS_NO_PARTITIONER_WARNING"] = "1";
@@ -17,7 +17,7 @@ export async function createDriver(job: Job): Promise<Driver> {
       clientId: "bench",
       brokers: [job.address],
       logLevel: logLevel.ERROR,
-      requestTimeout: 60_000,
+      requestTimeout: REQUEST_TIMEOUT_MS,
     });
   const kafka = connect();
   const admin = kafka.admin();

@@ -4,13 +4,18 @@ import { randomUUID } from "node:crypto";
 import { Admin, Consumer, ListOffsetTimestamps, Producer } from "@platformatic/kafka";
 import type { Driver } from "../driver.js";
 import type { Job } from "../job.js";
-import { retry } from "../worker/retry.js";
+import { REQUEST_TIMEOUT_MS, retry } from "../worker/retry.js";
 
 const ACKS_ALL = -1;
 
 export async function createDriver(job: Job): Promise<Driver> {
   const { topic, workload } = job;
-  const common = { clientId: "bench", bootstrapBrokers: [job.address], timeout: 60_000 };
+  const common = {
+    clientId: "bench",
+    bootstrapBrokers: [job.address],
+    timeout: REQUEST_TIMEOUT_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+  };
   const admin = new Admin(common);
   const partitions = Array.from({ length: workload.partitions }, (_, index) => index);
   const countRecords = async (): Promise<number> => {

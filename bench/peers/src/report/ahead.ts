@@ -24,33 +24,41 @@ function overlaps(ours: Spread, theirs: Spread, best: Column["best"]): boolean {
   return best === "highest" ? ours.max >= theirs.min : ours.min <= theirs.max;
 }
 
-function leadsIn(results: Results, { section, synced, rows, columns }: Group): Lead[] {
+/** A column in which Millrace and others have figures, and who has the best. */
+interface Comparison {
+  readonly lead: Lead;
+  readonly isOurs: boolean;
+}
+
+function comparisonsIn(
+  results: Results,
+  { section, synced, rows, columns }: Group,
+): readonly Comparison[] {
   const kept = grid(results, rows, columns);
   return columns.flatMap(({ label, best }, at) => {
     const spreads = kept.map(({ cells }) => cells[at]);
     const first = kept[winner(spreads, best) ?? -1];
     const theirs = first?.cells[at];
     const ours = kept.find(({ row }) => row.client === "millrace")?.cells[at];
-    if (
-      first === undefined ||
-      theirs === undefined ||
-      ours === undefined ||
-      first.row.client === "millrace"
-    ) {
+    if (first === undefined || theirs === undefined || ours === undefined) {
       return [];
     }
-    return [
-      {
-        what: `${section}: ${label}`,
-        promise: promiseOf(synced),
-        peer: first.row.title,
-        theirs: cell(theirs),
-        ours: cell(ours),
-        overlaps: ours.runs > 1 && overlaps(ours, theirs, best),
-      },
-    ];
+    const lead = {
+      what: `${section}: ${label}`,
+      promise: promiseOf(synced),
+      peer: first.row.title,
+      theirs: cell(theirs),
+      ours: cell(ours),
+      overlaps: ours.runs > 1 && overlaps(ours, theirs, best),
+    };
+    return [{ lead, isOurs: first.row.client === "millrace" }];
   });
 }
+
+const allComparisons = (results: Results): Comparison[] =>
+  Object.values(groups)
+    .flat()
+    .flatMap((group) => comparisonsIn(results, group));
 
 function memoryLead(results: Results, synced: boolean): Lead[] {
   const peaks = allSeries(synced)
@@ -76,25 +84,32 @@ function memoryLead(results: Results, synced: boolean): Lead[] {
 }
 
 export function leadsOf(results: Results): Lead[] {
-  const inTables = Object.values(groups)
-    .flat()
-    .flatMap((group) => leadsIn(results, group));
+  const inTables = allComparisons(results)
+    .filter(({ isOurs }) => !isOurs)
+    .map(({ lead }) => lead);
   return [...inTables, ...memoryLead(results, true), ...memoryLead(results, false)];
 }
 
 export function aheadText(results: Results): string {
+  const compared = allComparisons(results);
+  const ours = compared.filter(({ isOurs }) => isOurs).length;
   const leads = leadsOf(results);
   if (leads.length === 0) {
     return "Nowhere in these tables.\n";
   }
   return [
+    `Of ${compared.length} columns that compare Millrace with peers, it is the best in ${ours}. These are the others, from the tables below, and memory:`,
+    "",
     "| | | best peer | its figure | Millrace's |",
     "| --- | --- | --- | ---: | ---: |",
     ...leads.map(
-      ({ what, promise, peer, theirs, ours, overlaps: isClose }) =>
-        `| ${what} | ${promise} | ${peer} | ${theirs} | ${ours}${isClose ? " *" : ""} |`,
+      ({ what, promise, peer, theirs, ours: mine, overlaps: isClose }) =>
+        `| ${what} | ${promise} | ${peer} | ${theirs} | ${mine}${isClose ? " \\*" : ""} |`,
     ),
     "",
-    leads.some((lead) => lead.overlaps) ? "\\*: the rounds of both overlap.\n" : "",
+    "*Synced*: an acknowledgement means that the disk has the record. *Not synced*: it [means less](#what-an-acknowledgement-means).",
+    leads.some((lead) => lead.overlaps)
+      ? "\\*: Millrace's best round is as good as the peer's worst.\n"
+      : "",
   ].join("\n");
 }

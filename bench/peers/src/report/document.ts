@@ -82,12 +82,12 @@ whoever has it. Where that is not Millrace, it is in [one list](#where-a-peer-is
 }
 
 function machineText({ machine }: Results): string {
-  return `All figures are of one machine: ${machine.cpu}, ${machine.cores} cores,
+  return `Millrace beside Apache Kafka, NATS JetStream, Redis Streams and RabbitMQ streams, with the same workloads. All figures are of one machine: ${machine.cpu}, ${machine.cores} cores,
 ${number(machine.memoryBytes / 1e9)} GB of memory, ${machine.kernel}, Node.js ${machine.node}, data on ${machine.fileSystem.split(" ")[0]}. Client and server share its
 cores and its disk: every figure is of both together, and only comparisons within one run mean anything.`;
 }
 
-function methodText(results: Results, resultFile: string): string {
+function introduction(results: Results, resultFile: string): string {
   return `${machineText(results)} Run it on yours:
 
 \`\`\`sh
@@ -98,10 +98,10 @@ npm run bench:peers -- --report                    # this page from ${resultFile
 \`\`\`
 
 ${roundsText(results)}
+`;
+}
 
-## How it is measured
-
-- Every server is the real one, in a process of its own on loopback, on a free port, with a data directory of its own on the
+const methodText = `- Every server is the real one, in a process of its own on loopback, on a free port, with a data directory of its own on the
   same disk, started for its turn and removed afterwards. Within a round all take turns; the order moves on from round to
   round. Before the next turn what is dirty is written back.
 - Every client is a process of its own, new for each measurement. Node.js clients share one worker and differ in a driver
@@ -123,7 +123,6 @@ ${roundsText(results)}
   measurement; Kafka's has a heap of 1 GB from the start, as its scripts set it.
 - A warm-up precedes each measurement, and one short job each server. Stretches are short (about a second): what grows over hours is not in here.
 `;
-}
 
 type Section = readonly [title: string, ...content: string[]];
 
@@ -153,7 +152,7 @@ function comparisons(results: Results, plots: readonly PlotLink[]): readonly Sec
     [
       "Partitions",
       plotImage(plots, "partitions"),
-      "Records of 1 KiB per second, spread evenly over so many partitions, each server at its default (Millrace syncs, the others do not):\n",
+      "Records of 1 KiB per second, spread evenly over so many partitions, each server at its default (Millrace syncs, the others do not); 1,000 partitions in one round only, because making them takes Kafka most of a minute for each client:\n",
       tables(groups.partitions),
       "The same per CPU second of client and server together:\n",
       tables(groups.partitionsPerCpu),
@@ -173,6 +172,7 @@ export function documentOf(
   const sections: readonly Section[] = [
     ["Where a peer is ahead", aheadText(results)],
     ["Targets", targetText, targetTable(targetsOf(results))],
+    ["How it is measured", methodText],
     [
       "The machine by itself",
       baselineTable(results),
@@ -200,7 +200,7 @@ export function documentOf(
     "",
     "<!-- Written by `npm run bench:peers -- --report`; change bench/peers/src/report instead. -->",
     "",
-    methodText(results, resultFile),
+    introduction(results, resultFile),
     ...body,
   ]
     .join("\n")

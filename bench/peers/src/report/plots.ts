@@ -22,9 +22,9 @@ const common = {
   padding: 12,
   config: {
     font: "system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif",
-    axis: { labelFontSize: 11, titleFontSize: 11, labelLimit: 260, gridColor: "#e6e6e6" },
+    axis: { labelFontSize: 11, titleFontSize: 11, labelLimit: 400, gridColor: "#e6e6e6" },
     title: { fontSize: 14, anchor: "start", offset: 10 },
-    legend: { orient: "bottom", title: null, labelFontSize: 11, labelLimit: 320, columns: 3 },
+    legend: { orient: "bottom", title: null, labelFontSize: 11, labelLimit: 400, columns: 2 },
     view: { stroke: null },
   },
 } as const;

@@ -2,6 +2,11 @@
 
 import { pause } from "./pause.js";
 
+/**
+ * For clients of Kafka: the first batch for each of a thousand partitions takes it most of a minute on a small machine. A
+ * client that gave up sooner would send it again, and have it stored twice.
+ */
+export const REQUEST_TIMEOUT_MS = 120_000;
 const TIMEOUT_MS = 90_000;
 const GAP_MS = 50;
 
