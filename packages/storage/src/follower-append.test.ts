@@ -193,9 +193,11 @@ describe("starting again at an offset", () => {
       const isDone = await simulation.run(async () => {
         const manager = await openManager({ runtime: node.runtime() });
         const log = await createLog(manager, { "file.delete.delay.ms": "0" });
-        log.appendAsFollower(joined(history.map(leaderBatch)), { leaderEpoch: 5 });
-        await log.whenFlushed(2);
-        await log.deleteRecordsBefore(2);
+        // The log start lies within a batch.
+        log.append(batchOf({ values: ["a", "b"] }), { leaderEpoch: 0 });
+        log.append(batchOf({ values: ["c", "d", "e"] }), { leaderEpoch: 1 });
+        await log.whenFlushed(4);
+        await log.deleteRecordsBefore(3);
         const due = node.disk.operationCount + operation;
         let stop = (): void => {};
         const crashed = new Promise<boolean>((resolve) => {
@@ -211,7 +213,7 @@ describe("starting again at an offset", () => {
         stop();
         node.crash();
         const again = (await openManager({ runtime: node.runtime() })).getLog("events", 0);
-        expect([2, 40]).toContain(again?.logStartOffset);
+        expect([3, 40]).toContain(again?.logStartOffset);
         expect(again?.state).toBe("online");
         return isFinished;
       });

@@ -138,9 +138,10 @@ export async function startAgainAt(log: LogParts, offset: number): Promise<void>
   const { fileSystem, compute } = log.runtime;
   await leaveJournal(log);
   await dropBegunSegment(log);
-  forgetBehind(log, log.marks.start);
-  await log.services.storeOffsets();
   const [first, ...later] = log.segments as [Segment, ...Segment[]];
+  // The log start may lie within a batch.
+  forgetBehind(log, log.marks.start, first.baseOffset);
+  await log.services.storeOffsets();
   log.segments = [first];
   await retireNewestFirst(log, [first, ...later]);
   // What a producer had sent by then says nothing about what it has sent by `offset`.
@@ -167,10 +168,10 @@ async function dropBegunSegment(log: LogParts): Promise<void> {
   }
 }
 
-function forgetBehind(log: LogParts, end: number): void {
+function forgetBehind(log: LogParts, end: number, landed = end): void {
   log.truncations++;
   log.tail.clear();
-  log.marks.truncated(end);
+  log.marks.truncated(end, landed);
   // What comes in its place is not clean: a tombstone would go before what it deletes.
   log.compaction.cleanedTo = Math.min(log.compaction.cleanedTo, end);
 }

@@ -94,7 +94,8 @@ export class OffsetMarks {
     this.#assert();
   }
 
-  truncated(end: number): void {
+  /** `landed`: the end of a batch, which the recovery point must be, where `end` is none. */
+  truncated(end: number, landed = end): void {
     assertInvariant(end <= this.#end, "a truncation moves the log end back", {
       end,
       was: this.#end,
@@ -103,7 +104,7 @@ export class OffsetMarks {
     this.#written = Math.min(this.#written, end);
     this.#flushed = Math.min(this.#flushed, end);
     this.#synced = Math.min(this.#synced, end);
-    this.#landed = Math.min(this.#landed, end);
+    this.#landed = Math.min(this.#landed, landed);
     this.#start = Math.min(this.#start, end);
     this.#assert();
   }
