@@ -297,6 +297,34 @@ describe("repairLog", () => {
     });
   });
 
+  it("lets the producers behind the damage be known again, whom a start in quarantine had forgotten", async () => {
+    const { simulation, node } = createSimRuntime();
+    await simulation.run(async () => {
+      const batch = (producerId: number): Uint8Array =>
+        batchOf({ values: [`of ${producerId}`], producerId, baseSequence: 0 });
+      const manager = await openManager({ runtime: node.runtime() });
+      const log = await createLog(manager);
+      for (let producerId = 0; producerId < 3; producerId++) {
+        log.append(batch(producerId), { leaderEpoch: 0 });
+        await log.whenFlushed(producerId);
+      }
+      node.crash();
+      const batchBytes = node.disk.peek(segment(0)).length / 3;
+      // Its header, so that a walk over the batches ends there.
+      node.disk.flipBit(segment(0), (batchBytes + 16) * 8);
+      const damaged = await openLog(node.runtime());
+      expect(damaged.log.state).toBe("quarantined");
+      await damaged.manager.close();
+      await repair(node.runtime(), true);
+      const whole = await openLog(node.runtime());
+      for (const producerId of [0, 2]) {
+        const outcome = whole.log.append(batch(producerId), { leaderEpoch: 0 });
+        expect(outcome).toMatchObject({ isDuplicate: true, baseOffset: producerId });
+      }
+      await whole.manager.close();
+    });
+  });
+
   it("finds with the commit journal, before it is applied, what it finds then", async () => {
     const { simulation, node } = createSimRuntime();
     await simulation.run(async () => {

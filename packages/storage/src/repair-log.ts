@@ -22,6 +22,7 @@ import { CHUNK_BYTES, readFully, readTextIfPresent, removeIfPresent, writeFully 
 import { JournalOverlay } from "./journal-overlay.js";
 import { replayJournal } from "./journal-replay.js";
 import { placeholderBatches } from "./placeholder-batch.js";
+import { removeSnapshotsBeyond } from "./producer-snapshots.js";
 import { readQuarantine, removeQuarantine } from "./quarantine-marker.js";
 import { type DamagedRange, planRepair, type SegmentPlan } from "./repair-plan.js";
 import type { StorageRuntime } from "./storage-config.js";
@@ -107,6 +108,12 @@ async function repair(options: RepairOptions, view?: SegmentView): Promise<Repai
     epochs: await loadEpochs(fileSystem, directory),
     view,
   });
+  const quarantine = await readQuarantine(fileSystem, directory);
+  if (apply && (plans.length > 0 || quarantine !== undefined)) {
+    // A start that could not read on from the damage stored what it knew: nothing of the producers behind it.
+    const known = plans[0]?.ranges[0]?.firstOffset ?? 0;
+    await removeSnapshotsBeyond({ fileSystem, compute, directory }, known);
+  }
   const ranges: RepairedRange[] = [];
   const side = `${name}.${stamp(runtime.clock.nowMs())}-repair`;
   for (const plan of plans) {
@@ -116,7 +123,6 @@ async function repair(options: RepairOptions, view?: SegmentView): Promise<Repai
     }
     ranges.push(...plan.ranges.map((range, index) => repaired(plan, range, saved[index])));
   }
-  const quarantine = await readQuarantine(fileSystem, directory);
   if (apply) {
     await removeQuarantine(fileSystem, directory);
   }

@@ -74,13 +74,16 @@ export async function planRepair(lookedAt: PlanOptions): Promise<readonly Segmen
   return plans;
 }
 
-async function segmentBases({ directory, fileSystem }: PlanOptions): Promise<readonly number[]> {
+/** Without segments that lie wholly before the log start: a power cut may bring some of those back, with others missing. */
+async function segmentBases(options: PlanOptions): Promise<readonly number[]> {
+  const { directory, fileSystem, logStartOffset = 0 } = options;
   const entries = await fileSystem.readDirectory(directory);
   const bases = entries.flatMap(({ name }) => {
     const parsed = parseSegmentFileName(name);
     return parsed?.suffix === LOG_SUFFIX ? [parsed.baseOffset] : [];
   });
-  return bases.sort((left, right) => left - right);
+  bases.sort((left, right) => left - right);
+  return bases.filter((_, index) => (bases[index + 1] ?? Infinity) > logStartOffset);
 }
 
 /** What lies between the log start and the first segment, if the log start is known. */
