@@ -48,4 +48,9 @@ describe("closedLoop", () => {
     expect(samples.values.length).toBe(3_000);
     expect(samples.values.every((value) => value >= 0)).toBe(true);
   });
+
+  it("does at least as many operations as it must, however long they take", async () => {
+    const options = { width: 2, seconds: 0, operationsMin: 5 };
+    expect(await closedLoop(() => Promise.resolve(), options)).toBe(5);
+  });
 });

@@ -23,7 +23,9 @@ export interface LoopOptions {
   readonly width: number;
   /** Nothing new is begun after this many seconds; what is on its way is awaited. */
   readonly seconds: number;
-  /** Nor after this many operations. */
+  /** But so many operations are, whatever the time. */
+  readonly operationsMin?: number;
+  /** Nor is anything begun after this many operations. */
   readonly operationsMax?: number;
   readonly samples?: Samples;
 }
@@ -31,14 +33,18 @@ export interface LoopOptions {
 /** @returns operations done. Rejects with the first failure, once every lane has stopped. */
 export async function closedLoop(
   operation: (lane: number, index: number) => Promise<unknown>,
-  { width, seconds, operationsMax = Number.POSITIVE_INFINITY, samples }: LoopOptions,
+  options: LoopOptions,
 ): Promise<number> {
+  const { width, seconds, samples } = options;
+  const { operationsMin = 0, operationsMax = Number.POSITIVE_INFINITY } = options;
   const end = performance.now() + seconds * 1000;
   let begun = 0;
   let done = 0;
   let isFailed = false;
+  const isOver = (now: number): boolean =>
+    isFailed || begun >= operationsMax || (now >= end && begun >= operationsMin);
   const lane = async (number: number): Promise<void> => {
-    for (let now = performance.now(); now < end && begun < operationsMax && !isFailed; ) {
+    for (let now = performance.now(); !isOver(now); ) {
       await operation(number, begun++);
       const after = performance.now();
       samples?.add(after - now);

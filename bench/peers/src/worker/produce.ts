@@ -13,6 +13,11 @@ import { until } from "./pause.js";
 const READ_TIMEOUT_MS = 40_000;
 /** Distinct batches that take turns, so that none has to be made while the clock runs. */
 const BATCHES_PREPARED = 8;
+/**
+ * Spread over a thousand partitions these are 12 KiB for each. Kafka makes the index of a partition after the first 4 KiB,
+ * which takes it most of a minute for all of them: opening files, not producing.
+ */
+const WARM_UP_BATCHES_MIN = 12;
 /** What formats add to each record, at most: a batch of Kafka's has to fit its server's limit. */
 const RECORD_OVERHEAD_BYTES = 16;
 
@@ -86,7 +91,8 @@ async function readBack(
 export async function runProduce(driver: Driver, job: Job): Promise<JobAnswer> {
   const batches = prepareBatches(job);
   const perBatch = batches[0]?.length ?? 1;
-  const { recordBytes } = job.workload;
+  const { workload } = job;
+  const { recordBytes } = workload;
   const batchesMax = batchesMaxOf(job, perBatch);
   await driver.createTopic();
   const producer = await driver.openProducer();
@@ -96,6 +102,7 @@ export async function runProduce(driver: Driver, job: Job): Promise<JobAnswer> {
   const warm = await closedLoop(send, {
     width,
     seconds: job.warmUpSeconds,
+    operationsMin: workload.partitions > 1 ? WARM_UP_BATCHES_MIN : 0,
     operationsMax: batchesMax,
   });
   const samples = new Samples();
