@@ -17,6 +17,8 @@ export interface LoadOptions {
   readonly partitions: number;
   readonly megabytesPerSecond: number;
   readonly seconds: number;
+  /** Each record leaves as a batch of its own, however late the answers are. Broker only; in `storage` mode it always does. */
+  readonly hasSingleRecords?: boolean | undefined;
   /** 0: each log syncs for itself. Storage only; a broker has its own. */
   readonly journalBytes?: number | undefined;
 }
@@ -45,6 +47,8 @@ export interface RequestShape {
 type Send = (partition: number) => Promise<unknown>;
 
 const RECORD_BYTES = 1024;
+/** The least that a producer takes: one record fills it. */
+const SINGLE_RECORD_BYTES = 256;
 const WARM_UP_SECONDS = 1;
 /** Beyond so many without an answer the rate is too much, and the schedule waits: the latencies tell. */
 const IN_FLIGHT_MAX = 200_000;
@@ -117,7 +121,8 @@ async function throughBroker(options: LoadOptions): Promise<LoadResult> {
   const client = new Millrace(options.target);
   const topic = `partitions-${options.partitions}-${randomUUID().slice(0, 8)}`;
   await client.admin().createTopic(topic, { partitions: options.partitions });
-  const producer = client.producer({ acks: "all" });
+  const size = options.hasSingleRecords === true ? { batchBytes: SINGLE_RECORD_BYTES } : {};
+  const producer = client.producer({ acks: "all", ...size });
   const value = new Uint8Array(RECORD_BYTES).fill(120);
   try {
     const result = await measure(options, (partition) =>

@@ -1,5 +1,5 @@
 // node bench/dist/partitions.js [--json] [--seconds S] [--rounds N] [--mb-per-second M] [--partitions 1,10,100,1000]
-//   [--modes broker,storage,storage-alone] [--dir DIRECTORY]
+//   [--modes broker,broker-single,storage,storage-alone] [--dir DIRECTORY]
 //
 // The same bytes per second over 1, 10, 100 and 1,000 partitions: CPU per MB and how long an acknowledgement takes. Through a real
 // broker with a real producer; through the storage engine alone, one batch per record; and through the engine with each
@@ -14,7 +14,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs, promisify } from "node:util";
 import type { LoadOptions, LoadResult } from "./partitions-load.js";
 
-type Mode = "broker" | "storage" | "storage-alone";
+type Mode = "broker" | "broker-single" | "storage" | "storage-alone";
 
 const { values } = parseArgs({
   options: {
@@ -114,10 +114,13 @@ async function withBroker(directory: string, options: LoadOptions): Promise<Load
   }
 }
 
+const isThroughBroker = (mode: Mode): boolean => mode === "broker" || mode === "broker-single";
+
 async function runOnce(mode: Mode, partitions: number, scratch: string): Promise<LoadResult & Raw> {
   const target = mkdtempSync(join(scratch, "data-"));
   const options: LoadOptions = {
-    mode: mode === "broker" ? "broker" : "storage",
+    mode: isThroughBroker(mode) ? "broker" : "storage",
+    hasSingleRecords: mode === "broker-single",
     target,
     brokerPid: 0,
     partitions,
@@ -127,7 +130,7 @@ async function runOnce(mode: Mode, partitions: number, scratch: string): Promise
   };
   try {
     const raw = await rawDisk(scratch);
-    const result = await (mode === "broker" ? withBroker(target, options) : load(options));
+    const result = await (isThroughBroker(mode) ? withBroker(target, options) : load(options));
     return { ...result, ...raw };
   } finally {
     rmSync(target, { recursive: true, force: true, maxRetries: 3 });
