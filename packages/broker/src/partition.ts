@@ -13,6 +13,7 @@ import {
 import type { Compute } from "@millrace/runtime";
 import {
   type AppendOutcome,
+  type FlushWaiter,
   isCompacted,
   type Log,
   type LogConfig,
@@ -209,18 +210,21 @@ export class Partition {
   }
 
   /**
-   * Resolves when everything up to `lastOffset` is on every in-sync replica, as durably as the topic asks.
-   * @throws MillraceError when it never will be.
+   * `waiter` hears when everything up to `lastOffset` is on every in-sync replica, as durably as the topic asks, or that
+   * it never will be; perhaps before this returns.
    */
-  whenDurable(lastOffset: number): Promise<Durability> {
-    return this.log.whenFlushed(lastOffset).then(
-      (fsynced) => (fsynced ? onDisk : written),
-      (error: unknown) => {
-        throw this.wasRemoved
-          ? new MillraceError("UNKNOWN_TOPIC_ID", "the topic was deleted")
-          : error;
-      },
-    );
+  awaitDurability(lastOffset: number, waiter: FlushWaiter): void {
+    this.log.awaitFlush(lastOffset, waiter);
+  }
+
+  /** What an acknowledgement promises. */
+  durability(isSynced: boolean): Durability {
+    return isSynced ? onDisk : written;
+  }
+
+  /** What becomes of a batch that will never be durable because of `error`. */
+  durabilityError(error: Error): Error {
+    return this.wasRemoved ? new MillraceError("UNKNOWN_TOPIC_ID", "the topic was deleted") : error;
   }
 
   /** Why nothing can be read from here, or undefined. The log end itself is readable: it is empty so far. */

@@ -10,7 +10,6 @@ import {
   readBatchHeader,
   type WireErrorName,
 } from "@millrace/protocol";
-import type { PooledBuffer } from "@millrace/runtime";
 import type { ProducerBatch, ProducerUndo } from "./core/producer-state.js";
 import { Hold } from "./hold.js";
 import type { LogParts } from "./log-parts.js";
@@ -112,19 +111,19 @@ function batchProblem(
 /** The answer to a retry, a refusal, or undefined when all batches are new and in order. */
 function checkSequences(log: LogParts, headers: readonly BatchHeader[]): AppendOutcome | undefined {
   const { producers } = log;
+  const [only] = headers;
+  if (only !== undefined && headers.length === 1) {
+    return sequenceProblem(log, only);
+  }
   const undos: ProducerUndo[] = [];
   let outcome: AppendOutcome | undefined;
   for (const header of headers) {
-    const verdict = producers.check(header);
-    if (verdict.kind === "refused") {
-      outcome = refused(verdict.error, verdict.message);
-      break;
-    }
-    if (verdict.kind === "duplicate") {
-      outcome =
-        headers.length === 1
-          ? duplicate(log, verdict.original)
-          : refused("INVALID_RECORD", "a retry must come by itself, one batch at a time");
+    outcome = sequenceProblem(log, header);
+    if (outcome !== undefined) {
+      // Which of them are known already, and which are not, could not be said in one answer.
+      outcome = outcome.ok
+        ? refused("INVALID_RECORD", "a retry must come by itself, one batch at a time")
+        : outcome;
       break;
     }
     const undo = producers.apply(header, 0);
@@ -137,6 +136,19 @@ function checkSequences(log: LogParts, headers: readonly BatchHeader[]): AppendO
     producers.undo(undo);
   }
   return outcome;
+}
+
+/** Of a batch that would come next. */
+function sequenceProblem(log: LogParts, header: BatchHeader): AppendOutcome | undefined {
+  const verdict = log.producers.check(header);
+  switch (verdict.kind) {
+    case "refused":
+      return refused(verdict.error, verdict.message);
+    case "duplicate":
+      return duplicate(log, verdict.original);
+    case "in order":
+      return undefined;
+  }
 }
 
 function duplicate(log: LogParts, original: ProducerBatch): AppendOutcome {
@@ -157,9 +169,10 @@ function accept(
 ): AppendOutcome {
   const { leaderEpoch } = offered;
   const { marks, tail, epochs, producers, config, runtime, services } = log;
-  const copy = offered.isBorrowed === true ? copyOf(offered.batches, services) : undefined;
-  const batches = copy?.bytes ?? offered.batches;
-  const hold = copy && Hold.of(copy);
+  const { bytes: batches, hold } =
+    offered.isBorrowed === true
+      ? copyOf(log, offered.batches)
+      : { bytes: offered.batches, hold: undefined };
   const baseOffset = marks.end;
   const nowMs = runtime.clock.nowMs();
   const isStamped = config.messageTimestampType === "LogAppendTime";
@@ -195,10 +208,18 @@ function accept(
   };
 }
 
-function copyOf(batches: Uint8Array, { readBuffers }: LogParts["services"]): PooledBuffer {
+/** In memory that is used again where that is worth a count of who looks at it, else in the collector's. */
+function copyOf(
+  { services, storage }: LogParts,
+  batches: Uint8Array,
+): { readonly bytes: Uint8Array; readonly hold: Hold | undefined } {
+  const { readBuffers, smallCopies } = services;
+  if (!readBuffers.keeps(batches.byteLength) && !storage.spoilsFreeMemory) {
+    return { bytes: smallCopies.copy(batches), hold: undefined };
+  }
   const copy = readBuffers.take(batches.byteLength);
   copy.bytes.set(batches);
-  return copy;
+  return { bytes: copy.bytes, hold: Hold.of(copy) };
 }
 
 /** The headers of batches back to back; undefined when the bytes are anything else. */

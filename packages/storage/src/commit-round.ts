@@ -13,7 +13,7 @@ import type { LogConfig } from "./log-config.js";
 import { activeSegment, directoryName, type LogParts, segmentPlace } from "./log-parts.js";
 import { storeProducerSnapshot } from "./producer-snapshots.js";
 import { Segment } from "./segment.js";
-import type { TailBatch } from "./tail-cache.js";
+import type { PendingBatch } from "./tail-cache.js";
 
 const RELATIVE_OFFSET_MAX = 2 ** 31 - 1;
 
@@ -46,9 +46,11 @@ export class SyncFailed extends Error {
  *   is thrown is final.
  */
 export async function writeRound(log: LogParts, holds: Hold[]): Promise<JournalExtent | undefined> {
-  let batches: TailBatch[];
+  let batches: PendingBatch[];
   try {
-    await rollIfDue(log);
+    if (isNextRollDue(log)) {
+      await roll(log);
+    }
     // While they are stored, batches of yet another epoch may be appended: those would be taken, too.
     while (log.areEpochsDirty) {
       await storeEpochs(log);
@@ -195,14 +197,8 @@ export async function snapshotProducers(log: LogParts): Promise<void> {
   }
 }
 
-async function rollIfDue(log: LogParts): Promise<void> {
-  if (isNextRollDue(log)) {
-    await roll(log);
-  }
-}
-
 function isNextRollDue(log: LogParts): boolean {
-  const [next] = log.tail.takePending(acceptOne());
+  const next = log.tail.firstPending;
   const segment = activeSegment(log);
   return (
     next !== undefined &&
@@ -211,7 +207,7 @@ function isNextRollDue(log: LogParts): boolean {
   );
 }
 
-function takeRound(log: LogParts): TailBatch[] {
+function takeRound(log: LogParts): PendingBatch[] {
   const segment = activeSegment(log);
   let bytes = 0;
   return log.tail.takePending(({ header }) => {
@@ -222,11 +218,6 @@ function takeRound(log: LogParts): TailBatch[] {
     bytes += fits ? header.sizeBytes : 0;
     return fits;
   });
-}
-
-function acceptOne(): () => boolean {
-  let left = 1;
-  return () => left-- > 0;
 }
 
 interface RollQuestion {
@@ -256,14 +247,14 @@ function isRollDue(segment: Segment, question: RollQuestion): boolean {
   );
 }
 
-async function write(log: LogParts, batches: readonly TailBatch[]): Promise<void> {
+async function write(log: LogParts, batches: readonly PendingBatch[]): Promise<void> {
   const segment = activeSegment(log);
-  const file = await segment.file();
   const chunks = batches.map((batch) => batch.bytes);
   const sizeBytes = chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0);
   if (sizeBytes === 0) {
     return;
   }
+  const file = segment.openFile ?? (await segment.file());
   const isSmall = sizeBytes <= log.storage.synchronousWriteBytesMax;
   const written = isSmall
     ? file.writeSync(chunks, segment.sizeBytes)

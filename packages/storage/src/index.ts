@@ -34,6 +34,7 @@ export {
   dumpTimeIndex,
 } from "./dump-segment.js";
 export { flushPolicyText } from "./flush-policy.js";
+export type { FlushWaiter } from "./flush-waiters.js";
 export { type JournaledTail, JournalOverlay, type SizedFile } from "./journal-overlay.js";
 export { Log } from "./log.js";
 export {

@@ -63,11 +63,11 @@ export class LogReader {
     const holds: Hold[] = [];
     let sizeBytes = 0;
     let nextOffset = options.offset;
-    for (const { bytes, header, hold } of batches) {
+    for (const { bytes, lastOffset, hold } of batches) {
       const fits =
         sizeBytes + bytes.byteLength <= options.maxBytes ||
         (chunks.length === 0 && options.minOneBatch);
-      if (!fits || header.lastOffset >= options.endOffset) {
+      if (!fits || lastOffset >= options.endOffset) {
         break;
       }
       chunks.push(bytes);
@@ -75,7 +75,7 @@ export class LogReader {
         holds.push(hold.another());
       }
       sizeBytes += bytes.byteLength;
-      nextOffset = header.lastOffset + 1;
+      nextOffset = lastOffset + 1;
     }
     const release = holds.length === 0 ? undefined : () => releaseAll(holds);
     return { chunks, sizeBytes, nextOffset, release };
@@ -90,11 +90,11 @@ export class LogReader {
     const batches = tail.from(fromOffset);
     let bytes = 0;
     if (batches !== undefined) {
-      for (const { header } of batches) {
-        if (header.lastOffset >= endOffset) {
+      for (const batch of batches) {
+        if (batch.lastOffset >= endOffset) {
           break;
         }
-        bytes += header.sizeBytes;
+        bytes += batch.bytes.byteLength;
       }
       return bytes;
     }

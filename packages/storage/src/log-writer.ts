@@ -15,7 +15,7 @@ import {
 import type { CommitTarget, CommitWay } from "./commit-scheduler.js";
 import type { JournalExtent } from "./core/commit-journal-format.js";
 import { isFileError } from "./files.js";
-import { FlushWaiters } from "./flush-waiters.js";
+import { type FlushWaiter, FlushWaiters } from "./flush-waiters.js";
 import { type Hold, releaseAll } from "./hold.js";
 import { activeSegment, type LogParts, logName } from "./log-parts.js";
 import { SNAPSHOT_INTERVAL_BYTES } from "./producer-snapshots.js";
@@ -67,21 +67,20 @@ export class LogWriter implements CommitTarget {
     return () => this.#listeners.delete(listener);
   }
 
-  whenFlushed(offset: number): Promise<boolean> {
+  /** `waiter` hears what becomes of `offset`, perhaps before this returns. */
+  awaitFlush(offset: number, waiter: FlushWaiter): void {
     const { marks, services } = this.#parts;
     if (offset < marks.flushed) {
-      return Promise.resolve(offset < marks.synced);
-    }
-    if (services.failure !== undefined || this.#parts.isOffline) {
+      waiter.flushed(offset < marks.synced);
+    } else if (services.failure !== undefined || this.#parts.isOffline) {
       const message = services.failure?.message ?? "the log is closed";
-      return Promise.reject(new MillraceError("KAFKA_STORAGE_ERROR", message));
+      waiter.failed(new MillraceError("KAFKA_STORAGE_ERROR", message));
+    } else if (offset >= marks.end) {
+      const message = `offset ${offset} was not appended`;
+      waiter.failed(new MillraceError("OFFSET_OUT_OF_RANGE", message));
+    } else {
+      this.#waiters.add(offset, waiter);
     }
-    if (offset >= marks.end) {
-      return Promise.reject(
-        new MillraceError("OFFSET_OUT_OF_RANGE", `offset ${offset} was not appended`),
-      );
-    }
-    return this.#waiters.wait(offset);
   }
 
   /** Syncs what is written, whatever the topic's `flush`. No acknowledgement waits for it. */
@@ -230,10 +229,11 @@ export class LogWriter implements CommitTarget {
     }
   }
 
-  async #write(holds: Hold[]): Promise<JournalExtent | undefined> {
+  #write(holds: Hold[]): Promise<JournalExtent | undefined> {
     const { marks, mayUseReserveTo, services } = this.#parts;
-    const write = (): Promise<JournalExtent | undefined> => writeRound(this.#parts, holds);
-    return await (mayUseReserveTo > marks.written ? services.withReserve(write) : write());
+    return mayUseReserveTo > marks.written
+      ? services.withReserve(() => writeRound(this.#parts, holds))
+      : writeRound(this.#parts, holds);
   }
 
   async #journal(extent: JournalExtent): Promise<boolean> {

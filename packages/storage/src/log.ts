@@ -8,6 +8,7 @@ import type { CommitScheduler } from "./commit-scheduler.js";
 import type { CompactedLog } from "./compaction-pass.js";
 import { planEpochTruncation } from "./core/epoch-truncation.js";
 import type { EpochEnd } from "./core/leader-epochs.js";
+import type { FlushWaiter } from "./flush-waiters.js";
 import { decideFollowerAppend } from "./follower-append.js";
 import type { LogConfig } from "./log-config.js";
 import { LogDamage } from "./log-damage.js";
@@ -171,7 +172,12 @@ export class Log {
    * @throws MillraceError when it never will be: `STORAGE_FULL`, `KAFKA_STORAGE_ERROR`.
    */
   whenFlushed(offset: number): Promise<boolean> {
-    return this.#writer.whenFlushed(offset);
+    return new Promise((flushed, failed) => this.#writer.awaitFlush(offset, { flushed, failed }));
+  }
+
+  /** As `whenFlushed`, without a promise for each of thousands: `waiter` hears it, perhaps before this returns. */
+  awaitFlush(offset: number, waiter: FlushWaiter): void {
+    this.#writer.awaitFlush(offset, waiter);
   }
 
   /**

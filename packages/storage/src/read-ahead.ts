@@ -4,6 +4,7 @@
 
 import { BufferPool, type Clock, type PooledBuffer } from "@millrace/runtime";
 import type { Segment } from "./segment.js";
+import { SmallCopies } from "./small-copies.js";
 import type { StorageConfig } from "./storage-config.js";
 
 /** Reads under way at once: the others of the platform's pool are for readers that wait, and for syncs. */
@@ -35,6 +36,8 @@ interface Held {
 export interface ReadingServices {
   /** Batches that the tail holds lie here too. */
   readonly readBuffers: BufferPool;
+  /** The smaller ones here. */
+  readonly smallCopies: SmallCopies;
   /** For readers that go through a log in order. */
   readonly readAhead: ReadAhead;
 }
@@ -46,6 +49,7 @@ export function createReading(
   const readBuffers = new BufferPool({ maxFreeBytes: readBufferBytes, spoils });
   return {
     readBuffers,
+    smallCopies: new SmallCopies(),
     readAhead: new ReadAhead({ clock, buffers: readBuffers, maxBytes: readAheadBytes }),
   };
 }

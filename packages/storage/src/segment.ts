@@ -48,6 +48,8 @@ export class Segment {
   #mappedBytes: number | undefined;
   #loading: Promise<SegmentIndexes> | undefined;
   #file: Promise<FileHandle> | undefined;
+  /** What `#file` resolved with. */
+  #openFile: FileHandle | undefined;
   #readers = 0;
   #suffix = "";
   /** The open file must stay: its name may soon be another's. */
@@ -79,6 +81,7 @@ export class Segment {
     }
     const file = await place.fileSystem.open(segment.path, "createNew");
     segment.#file = Promise.resolve(file);
+    segment.#openFile = file;
     return segment;
   }
 
@@ -129,14 +132,26 @@ export class Segment {
     return this.#indexes?.sizeBytes ?? 0;
   }
 
+  /** The file, if it is open already. */
+  get openFile(): FileHandle | undefined {
+    return this.#openFile;
+  }
+
   /** The open file; opened at first use. */
   file(): Promise<FileHandle> {
     if (this.#file === undefined) {
       const opening = this.#place.fileSystem.open(this.path, "readWrite");
       this.#file = opening;
-      opening.catch(() => {
-        this.#file = undefined;
-      });
+      opening.then(
+        (file) => {
+          if (this.#file === opening) {
+            this.#openFile = file;
+          }
+        },
+        () => {
+          this.#file = undefined;
+        },
+      );
     }
     return this.#file;
   }
@@ -206,6 +221,7 @@ export class Segment {
     const file = this.#file;
     if (this.#readers === 0 && file !== undefined && !this.#isPinned) {
       this.#file = undefined;
+      this.#openFile = undefined;
       // Closing a file that was only read loses nothing, whatever the outcome.
       void file.then((open) => open.close()).catch(() => undefined);
     }
@@ -319,6 +335,7 @@ export class Segment {
     }
     const file = this.#file;
     this.#file = undefined;
+    this.#openFile = undefined;
     await (await file)?.close();
   }
 }

@@ -161,4 +161,27 @@ describe("the tail cache", () => {
     expect(aliveCount).toBeLessThan(10);
     expect(heldCount(tails)).toBe(4);
   });
+
+  it("keeps nothing of a batch that is written but its bytes and offsets", async () => {
+    const tail = new LogTail(new TailCache(MESSAGE_BYTES));
+    const append = (baseOffset: number): WeakRef<object>[] => {
+      const bytes = batchOf({ values: ["x"] });
+      const header = { ...readBatchHeader(bytes), baseOffset, lastOffset: baseOffset };
+      const undo = { producerId: 1, previous: undefined };
+      tail.append({ bytes, header, undo, hold: undefined });
+      return [new WeakRef(header), new WeakRef(undo)];
+    };
+    const references = [append(0), append(1)];
+    tail.wrote(1);
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    collectGarbage();
+    const areAlive = references.map((pair) => pair.map((one) => one.deref() !== undefined));
+    expect(areAlive).toEqual([
+      [false, false],
+      [true, true],
+    ]);
+    expect([...(tail.from(0) ?? [])].map(({ lastOffset }) => lastOffset)).toEqual([0, 1]);
+    expect([...(tail.from(1) ?? [])].map(({ lastOffset }) => lastOffset)).toEqual([1]);
+    expect(tail.from(2)).toBeUndefined();
+  });
 });

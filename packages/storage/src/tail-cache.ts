@@ -7,18 +7,29 @@ import type { BatchHeader } from "@millrace/protocol";
 import type { ProducerUndo } from "./core/producer-state.js";
 import type { Hold } from "./hold.js";
 
-/** A batch that was appended; never changed once it is in a tail. */
+/** A batch in a tail: what readers need of it. There are many, and they live long. */
 export interface TailBatch {
   readonly bytes: Uint8Array;
-  readonly header: BatchHeader;
-  /** How to take the append back while it is not written. */
-  readonly undo: ProducerUndo | undefined;
+  readonly baseOffset: number;
+  readonly lastOffset: number;
   /** The tail's share in the bytes, which it gives back when it drops the batch; undefined when nobody uses their memory again. */
   readonly hold: Hold | undefined;
 }
 
+/** A batch that was appended and is not written yet. */
+export interface PendingBatch {
+  readonly bytes: Uint8Array;
+  readonly header: BatchHeader;
+  /** How to take the append back. */
+  readonly undo: ProducerUndo | undefined;
+  /** As in `TailBatch`. */
+  readonly hold: Hold | undefined;
+}
+
 const COMPACT_AT = 1024;
-/** About what the bookkeeping of one batch takes, its parsed header included. */
+/** Of one tail. There may be thousands, so what they have dropped must not add up. */
+const TAIL_COMPACT_AT = 16;
+/** About what the bookkeeping of one batch takes, and as much again that waits for the collector. */
 const BATCH_OVERHEAD_BYTES = 512;
 /** A log that has more than this part of the cache counts as busy. */
 const BUSY_PART = 1 / 64;
@@ -138,10 +149,9 @@ class Turns {
  */
 export class LogTail {
   readonly #cache: TailCache;
-  #batches: TailBatch[] = [];
+  #written: TailBatch[] = [];
   #head = 0;
-  /** Index of the first batch that is not written. */
-  #pendingAt = 0;
+  #pending: PendingBatch[] = [];
   #pendingBytes = 0;
   #cachedBytes = 0;
 
@@ -159,24 +169,28 @@ export class LogTail {
   }
 
   get hasPending(): boolean {
-    return this.#pendingAt < this.#batches.length;
+    return this.#pending.length > 0;
   }
 
   /** The first offset held; undefined when nothing is. */
   get startOffset(): number | undefined {
-    return this.#batches[this.#head]?.header.baseOffset;
+    return this.#written[this.#head]?.baseOffset ?? this.#pending[0]?.header.baseOffset;
   }
 
-  append(batch: TailBatch): void {
-    this.#batches.push(batch);
+  append(batch: PendingBatch): void {
+    this.#pending.push(batch);
     this.#pendingBytes += batch.bytes.byteLength;
   }
 
+  /** The oldest unwritten batch. */
+  get firstPending(): PendingBatch | undefined {
+    return this.#pending[0];
+  }
+
   /** The oldest unwritten batches, until `accept` says no. At most one call's worth is on its way to the disk. */
-  takePending(accept: (batch: TailBatch) => boolean): TailBatch[] {
-    const taken: TailBatch[] = [];
-    for (let at = this.#pendingAt; at < this.#batches.length; at++) {
-      const batch = this.#batches[at] as TailBatch;
+  takePending(accept: (batch: PendingBatch) => boolean): PendingBatch[] {
+    const taken: PendingBatch[] = [];
+    for (const batch of this.#pending) {
       if (!accept(batch)) {
         break;
       }
@@ -187,33 +201,33 @@ export class LogTail {
 
   /** The oldest `count` unwritten batches are in the file now. */
   wrote(count: number): void {
-    for (let written = 0; written < count; written++) {
-      const batch = this.#batches[this.#pendingAt] as TailBatch;
-      this.#pendingAt++;
-      this.#pendingBytes -= batch.bytes.byteLength;
-      this.#cachedBytes += batch.bytes.byteLength;
+    for (const { bytes, header, hold } of this.#pending.splice(0, count)) {
+      const batch = { bytes, baseOffset: header.baseOffset, lastOffset: header.lastOffset, hold };
+      this.#written.push(batch);
+      this.#pendingBytes -= bytes.byteLength;
+      this.#cachedBytes += bytes.byteLength;
       this.#cache.add(this, batch);
     }
     this.#compact();
   }
 
   /** All unwritten batches, newest first: the order in which to take them back. */
-  pendingNewestFirst(): readonly TailBatch[] {
-    return this.#batches.slice(this.#pendingAt).reverse();
+  pendingNewestFirst(): readonly PendingBatch[] {
+    return this.#pending.slice().reverse();
   }
 
   discardPending(): void {
-    releaseHolds(this.#batches.splice(this.#pendingAt));
+    releaseHolds(this.#pending.splice(0));
     this.#pendingBytes = 0;
   }
 
   /** Drops the oldest written batch. */
   dropOldest(): TailBatch | undefined {
-    if (this.#head === this.#pendingAt) {
+    const oldest = this.#written[this.#head];
+    if (oldest === undefined) {
       return undefined;
     }
-    const oldest = this.#batches[this.#head] as TailBatch;
-    this.#batches[this.#head] = released;
+    this.#written[this.#head] = released;
     this.#head++;
     this.#cachedBytes -= oldest.bytes.byteLength;
     this.#compact();
@@ -224,10 +238,7 @@ export class LogTail {
   /** Drops the written batches that end at or before `lastOffset`. */
   dropThrough(lastOffset: number): void {
     const dropped: TailBatch[] = [];
-    while (
-      this.#head < this.#pendingAt &&
-      (this.#batches[this.#head] as TailBatch).header.lastOffset <= lastOffset
-    ) {
+    while ((this.#written[this.#head]?.lastOffset ?? Number.POSITIVE_INFINITY) <= lastOffset) {
       dropped.push(this.dropOldest() as TailBatch);
     }
     this.#cache.forget(this, dropped);
@@ -235,12 +246,12 @@ export class LogTail {
 
   /** Forgets all that is written, after a truncation. Nothing may be pending. */
   clear(): void {
-    const written = this.#batches.slice(this.#head, this.#pendingAt);
+    const written = this.#written.slice(this.#head);
     this.#cache.forget(this, written);
     releaseHolds(written);
-    this.#batches = [];
+    this.#written = [];
     this.#head = 0;
-    this.#pendingAt = 0;
+    this.#pending = [];
     this.#pendingBytes = 0;
     this.#cachedBytes = 0;
   }
@@ -252,34 +263,39 @@ export class LogTail {
       return undefined;
     }
     let low = this.#head;
-    let high = this.#batches.length;
+    let high = this.#written.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if ((this.#batches[middle] as TailBatch).header.lastOffset < offset) {
+      if ((this.#written[middle] as TailBatch).lastOffset < offset) {
         low = middle + 1;
       } else {
         high = middle;
       }
     }
-    return low === this.#batches.length ? undefined : this.#iterate(low);
+    const last = this.#pending.at(-1)?.header.lastOffset ?? this.#written.at(-1)?.lastOffset ?? -1;
+    return last < offset ? undefined : this.#iterate(low, offset);
   }
 
-  *#iterate(from: number): Generator<TailBatch, void, undefined> {
-    for (let at = from; at < this.#batches.length; at++) {
-      yield this.#batches[at] as TailBatch;
+  *#iterate(from: number, offset: number): Generator<TailBatch, void, undefined> {
+    for (let at = from; at < this.#written.length; at++) {
+      yield this.#written[at] as TailBatch;
+    }
+    for (const { bytes, header, hold } of this.#pending) {
+      if (header.lastOffset >= offset) {
+        yield { bytes, baseOffset: header.baseOffset, lastOffset: header.lastOffset, hold };
+      }
     }
   }
 
   #compact(): void {
-    if (this.#head > COMPACT_AT && this.#head * 2 > this.#batches.length) {
-      this.#batches = this.#batches.slice(this.#head);
-      this.#pendingAt -= this.#head;
+    if (this.#head > TAIL_COMPACT_AT && this.#head * 2 > this.#written.length) {
+      this.#written = this.#written.slice(this.#head);
       this.#head = 0;
     }
   }
 }
 
-function releaseHolds(batches: readonly TailBatch[]): void {
+function releaseHolds(batches: readonly Pick<TailBatch, "hold">[]): void {
   for (const { hold } of batches) {
     hold?.release();
   }
@@ -288,27 +304,7 @@ function releaseHolds(batches: readonly TailBatch[]): void {
 /** Stands where a dropped batch was, so that its bytes can be collected. */
 const released: TailBatch = {
   bytes: new Uint8Array(0),
-  header: {
-    baseOffset: -1,
-    sizeBytes: 0,
-    leaderEpoch: -1,
-    magic: 2,
-    crc: 0,
-    attributes: 0,
-    codec: "none",
-    timestampType: "CreateTime",
-    isTransactional: false,
-    isControl: false,
-    lastOffsetDelta: 0,
-    lastOffset: -1,
-    baseTimestamp: -1,
-    maxTimestamp: -1,
-    producerId: -1,
-    producerEpoch: -1,
-    baseSequence: -1,
-    lastSequence: -1,
-    recordCount: 0,
-  },
-  undo: undefined,
+  baseOffset: -1,
+  lastOffset: -1,
   hold: undefined,
 };

@@ -8,7 +8,7 @@ import {
   type ResponseOf,
   type WireErrorName,
 } from "@millrace/protocol";
-import type { AppendOutcome } from "@millrace/storage";
+import type { AppendOutcome, FlushWaiter } from "@millrace/storage";
 import type { Acks, AppendRequest, Durability, Partition } from "../partition.js";
 import {
   type Answer,
@@ -20,14 +20,51 @@ import {
 
 type Target = RequestOf<"produce">["partitions"][number];
 type Produced = ResponseOf<"produce">["partitions"][number];
+type Accepted = Extract<AppendOutcome, { ok: true }>;
 
-/** A batch in the log that is not yet as durable as asked. */
-interface Pending {
+/** A batch in the log. Its outcome is there once it is as durable as asked, or never will be. */
+class Pending implements FlushWaiter {
   readonly target: Target;
-  readonly partition: Partition;
-  readonly baseOffset: number;
-  readonly logAppendTime: number;
-  readonly durable: Promise<Durability>;
+  readonly #partition: Partition;
+  readonly #accepted: Accepted;
+  outcome: Produced | undefined;
+  /** Called once, when `outcome` is there; not if it is there already. */
+  onOutcome: (() => void) | undefined;
+
+  constructor(target: Target, partition: Partition, accepted: Accepted) {
+    this.target = target;
+    this.#partition = partition;
+    this.#accepted = accepted;
+    // In the step of the append: another one may get its offsets when this one is taken back.
+    partition.awaitDurability(accepted.lastOffset, this);
+  }
+
+  flushed(isSynced: boolean): void {
+    this.#settle(this.acknowledged(this.#partition.durability(isSynced)));
+  }
+
+  failed(reason: Error): void {
+    const { error, message } = wireErrorOf(this.#partition.durabilityError(reason));
+    this.#settle(refuse(this.target, error, message));
+  }
+
+  acknowledged(durability: Durability): Produced {
+    return {
+      topicId: this.target.topicId,
+      partition: this.target.partition,
+      errorCode: 0,
+      baseOffset: this.#accepted.baseOffset,
+      logAppendTime: this.#accepted.logAppendTime,
+      logStartOffset: this.#partition.logStartOffset,
+      ...durability,
+      errorMessage: null,
+    };
+  }
+
+  #settle(outcome: Produced): void {
+    this.outcome = outcome;
+    this.onOutcome?.();
+  }
 }
 
 export const produce: Handler<"produce"> = (broker, request, call) => {
@@ -40,7 +77,7 @@ export const produce: Handler<"produce"> = (broker, request, call) => {
   };
   return areAppended(started)
     ? answer(started)
-    : Promise.all(started.map(whenAppended)).then(answer);
+    : Promise.all(started.map((entry) => Promise.resolve(entry))).then(answer);
 };
 
 type MaybeAnswer = Answer<"produce"> | Promise<Answer<"produce">>;
@@ -52,39 +89,47 @@ function areAppended(started: readonly Started[]): started is readonly (Pending 
   return started.every((entry) => !(entry instanceof Promise));
 }
 
-async function whenAppended(started: Started): Promise<Pending | Produced> {
-  const entry = await started;
-  if ("durable" in entry) {
-    // Nobody waits for it yet: others of the request are still looked into.
-    entry.durable.catch(() => undefined);
-  }
-  return entry;
-}
-
 function answerFor(
   broker: BrokerServices,
   started: readonly (Pending | Produced)[],
   { request, call }: { readonly request: RequestOf<"produce">; readonly call: Call },
 ): MaybeAnswer {
   if (request.acks === 0) {
-    call.holdUntil(allSettled(started));
+    call.holdUntil(new Promise<void>((resolve) => whenDecided(started, resolve)));
     return {
       body: {
-        partitions: started.map((entry) => ("durable" in entry ? promisedNothing(entry) : entry)),
+        partitions: started.map((entry) =>
+          entry instanceof Pending ? promisedNothing(entry) : entry,
+        ),
       },
     };
   }
-  return started.every(isProduced)
-    ? { body: { partitions: started } }
+  return started.every((entry) => outcomeOf(entry) !== undefined)
+    ? { body: { partitions: outcomesOf(started, request.timeoutMs) } }
     : answerWhenDurable(broker, started, { timeoutMs: request.timeoutMs, call });
 }
 
-const isProduced = (entry: Pending | Produced): entry is Produced => !("durable" in entry);
+const outcomeOf = (entry: Pending | Produced): Produced | undefined =>
+  entry instanceof Pending ? entry.outcome : entry;
 
-function allSettled(started: readonly (Pending | Produced)[]): Promise<unknown> {
-  return Promise.allSettled(
-    started.flatMap((entry) => ("durable" in entry ? [entry.durable] : [])),
-  );
+/** Calls back once, when the last of them has its outcome; nobody else waits for the same ones. */
+function whenDecided(started: readonly (Pending | Produced)[], callback: () => void): void {
+  let left = 0;
+  const onOutcome = (): void => {
+    left -= 1;
+    if (left === 0) {
+      callback();
+    }
+  };
+  for (const entry of started) {
+    if (entry instanceof Pending && entry.outcome === undefined) {
+      left += 1;
+      entry.onOutcome = onOutcome;
+    }
+  }
+  if (left === 0) {
+    callback();
+  }
 }
 
 /** The byte string must be what the list says, and each partition stands in it once. */
@@ -105,8 +150,15 @@ function checkLengths(request: RequestOf<"produce">, records: Uint8Array): void 
 }
 
 function hasRepeats(targets: readonly Target[]): boolean {
-  const keys = new Set(targets.map(({ topicId, partition }) => `${topicId}:${partition}`));
-  return keys.size < targets.length;
+  const seen = new Map<string, Set<number>>();
+  for (const { topicId, partition } of targets) {
+    const partitions = seen.get(topicId) ?? new Set();
+    if (partitions.has(partition)) {
+      return true;
+    }
+    seen.set(topicId, partitions.add(partition));
+  }
+  return false;
 }
 
 function appendAll(
@@ -151,13 +203,7 @@ function appended(
   if (!outcome.ok) {
     return refuse(target, outcome.error, outcome.message);
   }
-  return {
-    target,
-    partition,
-    baseOffset: outcome.baseOffset,
-    logAppendTime: outcome.logAppendTime,
-    durable: partition.whenDurable(outcome.lastOffset),
-  };
+  return new Pending(target, partition, outcome);
 }
 
 /** One wait for the whole request: until all of it is as durable as asked, or failed, or the time is over. */
@@ -167,44 +213,28 @@ function answerWhenDurable(
   { timeoutMs, call }: { readonly timeoutMs: number; readonly call: Call },
 ): Promise<Answer<"produce">> {
   return new Promise((resolve) => {
-    const partitions: (Produced | undefined)[] = [];
-    let left = started.length;
-    const answer = (): void =>
-      resolve({
-        body: {
-          partitions: started.map(
-            (entry, index) => partitions[index] ?? timedOut(entry as Pending, timeoutMs),
-          ),
-        },
-      });
+    let letGo = (): void => {};
+    const answer = (): void => resolve({ body: { partitions: outcomesOf(started, timeoutMs) } });
     const timer = broker.runtime.clock.setTimer(timeoutMs, () => {
-      call.holdUntil(allSettled(started));
+      call.holdUntil(
+        new Promise<void>((done) => {
+          letGo = done;
+        }),
+      );
       answer();
     });
-    const settle = (index: number, produced: Produced): void => {
-      partitions[index] = produced;
-      left -= 1;
-      if (left === 0) {
-        timer.cancel();
-        answer();
-      }
-    };
-    for (const [index, entry] of started.entries()) {
-      if ("durable" in entry) {
-        entry.durable.then(
-          (durability) => settle(index, acknowledged(entry, durability)),
-          (error: unknown) => settle(index, failed(entry, error)),
-        );
-      } else {
-        settle(index, entry);
-      }
-    }
+    whenDecided(started, () => {
+      timer.cancel();
+      answer();
+      letGo();
+    });
   });
 }
 
-function failed({ target }: Pending, error: unknown): Produced {
-  const { error: name, message } = wireErrorOf(error);
-  return refuse(target, name, message);
+function outcomesOf(started: readonly (Pending | Produced)[], timeoutMs: number): Produced[] {
+  return started.map((entry) =>
+    entry instanceof Pending ? (entry.outcome ?? timedOut(entry, timeoutMs)) : entry,
+  );
 }
 
 function timedOut({ target }: Pending, timeoutMs: number): Produced {
@@ -215,23 +245,10 @@ function timedOut({ target }: Pending, timeoutMs: number): Produced {
   );
 }
 
-function acknowledged(entry: Pending, durability: Durability): Produced {
-  return {
-    topicId: entry.target.topicId,
-    partition: entry.target.partition,
-    errorCode: 0,
-    baseOffset: entry.baseOffset,
-    logAppendTime: entry.logAppendTime,
-    logStartOffset: entry.partition.logStartOffset,
-    ...durability,
-    errorMessage: null,
-  };
-}
-
 /** acks 0: the batch was taken, and that is all that is said. */
 function promisedNothing(entry: Pending): Produced {
   return {
-    ...acknowledged(entry, { replicas: 0, fsynced: false }),
+    ...entry.acknowledged({ replicas: 0, fsynced: false }),
     baseOffset: -1,
     logAppendTime: -1,
   };

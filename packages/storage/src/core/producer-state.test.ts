@@ -48,6 +48,40 @@ describe("ProducerState", () => {
     expect(state.size).toBe(0);
   });
 
+  it("keeps those who wrote last, whatever was taken back or forgotten in between", () => {
+    const steps = fc.array(
+      fc.record({
+        producerId: fc.nat(4),
+        kind: fc.constantFrom("write", "trial", "trim", "expire"),
+      }),
+      { maxLength: 40 },
+    );
+    fc.assert(
+      fc.property(steps, (all) => {
+        const state = new ProducerState();
+        let order: number[] = [];
+        for (const [index, { producerId, kind }] of all.entries()) {
+          if (kind === "write") {
+            state.apply({ ...batch(0, index, 1, index), producerId }, index);
+            order = [...order.filter((id) => id !== producerId), producerId];
+          } else if (kind === "trial" && order.at(-1) === producerId) {
+            const undo = state.apply({ ...batch(0, index, 1, index), producerId }, index);
+            if (undo !== undefined) {
+              state.undo(undo);
+            }
+          } else if (kind === "trim") {
+            state.keepNewest(3);
+            order = order.slice(-3);
+          } else if (kind === "expire" && order.length > 0) {
+            state.expire((state.get(order[0] ?? -1)?.lastWriteMs ?? -1) + 1);
+            order = order.slice(1);
+          }
+          expect([...state.entries()].map(([id]) => id)).toEqual(order);
+        }
+      }),
+    );
+  });
+
   it("agrees with a list of all batches: next is in order, one of the last five a duplicate, others refused", () => {
     const counts = fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 1, maxLength: 12 });
     fc.assert(

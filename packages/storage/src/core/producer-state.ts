@@ -59,6 +59,8 @@ export function nextSequence(sequence: number): number {
 
 export class ProducerState {
   readonly #entries: Map<number, ProducerEntry>;
+  /** The producer whose entry is known to be the last one: it stays where it is when it writes again. */
+  #newestId = -1;
 
   constructor(entries: Iterable<readonly [number, ProducerEntry]> = []) {
     this.#entries = new Map(entries);
@@ -114,16 +116,17 @@ export class ProducerState {
     }
     const previous = this.#entries.get(batch.producerId);
     const isSameEpoch = previous?.producerEpoch === batch.producerEpoch;
-    const earlier = isSameEpoch ? previous.batches.slice(1 - IN_FLIGHT_BATCHES_MAX) : [];
+    const batches = isSameEpoch ? previous.batches.slice(1 - IN_FLIGHT_BATCHES_MAX) : [];
     const { baseSequence, lastSequence, baseOffset, lastOffset, maxTimestamp } = batch;
+    batches.push({ baseSequence, lastSequence, baseOffset, lastOffset, timestamp: maxTimestamp });
     // Goes to the end: the entries are in the order in which the producers wrote last.
-    this.#entries.delete(batch.producerId);
+    if (batch.producerId !== this.#newestId) {
+      this.#entries.delete(batch.producerId);
+      this.#newestId = batch.producerId;
+    }
     this.#entries.set(batch.producerId, {
       producerEpoch: batch.producerEpoch,
-      batches: [
-        ...earlier,
-        { baseSequence, lastSequence, baseOffset, lastOffset, timestamp: maxTimestamp },
-      ],
+      batches,
       lastWriteMs: writtenMs,
     });
     return { producerId: batch.producerId, previous };
@@ -132,6 +135,7 @@ export class ProducerState {
   /** Begins again with what a snapshot holds. */
   restore(entries: Iterable<readonly [number, ProducerEntry]>): void {
     this.#entries.clear();
+    this.#newestId = -1;
     for (const [producerId, entry] of entries) {
       this.#entries.set(producerId, entry);
     }
@@ -146,6 +150,7 @@ export class ProducerState {
   }
 
   undo(step: ProducerUndo): void {
+    this.#newestId = -1;
     if (step.previous === undefined) {
       this.#entries.delete(step.producerId);
     } else {
@@ -157,7 +162,7 @@ export class ProducerState {
   expire(beforeMs: number): void {
     for (const [producerId, entry] of this.#entries) {
       if (entry.lastWriteMs < beforeMs) {
-        this.#entries.delete(producerId);
+        this.#forget(producerId);
       }
     }
   }
@@ -168,7 +173,14 @@ export class ProducerState {
       if (this.#entries.size <= count) {
         return;
       }
-      this.#entries.delete(producerId);
+      this.#forget(producerId);
+    }
+  }
+
+  #forget(producerId: number): void {
+    this.#entries.delete(producerId);
+    if (producerId === this.#newestId) {
+      this.#newestId = -1;
     }
   }
 
