@@ -45,7 +45,7 @@ public final class Driver {
   private static final long READ_TIMEOUT_NANOS = 40_000_000_000L;
   private static final long DRAIN_TIMEOUT_NANOS = 20_000_000_000L;
   private static final long IDLE_MILLIS = 1_500;
-  private static final long INDEXED_BYTES = 12 * 1024;
+  private static final long INDEXED_BYTES = 6 * 1024;
   private static final int TOPIC_TIMEOUT_MILLIS = 120_000;
   /**
    * Beyond so many partitions a batch of 1 MiB for each would be more than the memory for all of them: the default
@@ -130,9 +130,11 @@ public final class Driver {
   private ObjectNode produce() throws Exception {
     KafkaProducer<byte[], byte[]> producer =
         producer((partitions > LARGE_BATCH_PARTITIONS_MAX ? 64 : 32) * 1024 * 1024);
-    // Kafka makes the index of a partition after its first 4 KiB: for a thousand of them that takes a while that is not producing.
+    // Kafka makes the index of a partition with the first batch after 4 KiB: for a thousand of them that takes a while that
+    // is not producing.
     long warmMin = partitions > 1 ? partitions * INDEXED_BYTES / recordBytes : 0;
-    long warm = sendFor(producer, job.get("warmUpSeconds").asDouble(), warmMin);
+    long warm = sendFor(producer, 0, warmMin);
+    warm += sendFor(producer, job.get("warmUpSeconds").asDouble(), warmMin);
     Meter meter = new Meter();
     long sent = sendFor(producer, job.get("seconds").asDouble(), 0);
     ObjectNode phase = meter.end(sent, sent * recordBytes, null);

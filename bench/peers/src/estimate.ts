@@ -13,11 +13,12 @@ const perClient: Readonly<Record<string, number>> = {
   "nats-bench": 4.5,
 };
 const OTHER_CLIENT = 3.3;
-/** What is longer than the others, beside that. */
+/** What is longer than the others, beside that: everywhere, or with one server. */
 const perWorkload: Readonly<Record<string, number>> = {
   idle: 4,
   "beside-disk": 8,
-  "partitions-1000": 25,
+  "partitions-1000": 3,
+  "kafka/partitions-1000": 50,
   "connections-1000": 6,
 };
 const SERVER = 6;
@@ -34,10 +35,9 @@ const known = (results: Results, step: Step, session: Session): number | undefin
 
 export function stepSeconds(results: Results, session: Session, step: Step): number {
   const { client, workload } = step;
-  return (
-    known(results, step, session) ??
-    (perClient[client.name] ?? OTHER_CLIENT) + (perWorkload[workload.name] ?? 0)
-  );
+  const longer =
+    perWorkload[`${client.server}/${workload.name}`] ?? perWorkload[workload.name] ?? 0;
+  return known(results, step, session) ?? (perClient[client.name] ?? OTHER_CLIENT) + longer;
 }
 
 /** With the start and the end of the server. */

@@ -31,7 +31,7 @@ export function parseConsumerLine(output: string): { records: number; seconds: n
 /** Enough to take about the time of the job at the rates such a client reaches. */
 function perfToolRecords(job: Job): number {
   const { recordBytes } = job.workload;
-  const rate = Math.min(600_000, 150_000_000 / recordBytes);
+  const rate = Math.min(job.durability === "strict" ? 200_000 : 500_000, 150_000_000 / recordBytes);
   return Math.round(Math.min(job.maxBytes / recordBytes, rate * (job.warmUpSeconds + job.seconds)));
 }
 
