@@ -5,6 +5,7 @@ import {
   MillraceError,
   type Offset,
   type RecordBatch,
+  RecordWalker,
   type TimestampMs,
 } from "@millrace/protocol";
 import { ConsumerRecord } from "./consumer-record.js";
@@ -72,23 +73,24 @@ export class ConsumerBatch implements Iterable<ConsumerRecord> {
 
   /** @throws MillraceError `CORRUPT_RECORD` unless the consumer skips what it cannot read. */
   [Symbol.iterator](): IterableIterator<ConsumerRecord> {
-    return new BatchRecords(this, this.#batch[Symbol.iterator](), this.#onCorrupt);
+    const { header, payload } = this.#batch;
+    return new BatchRecords(this, new RecordWalker(header, payload), this.#onCorrupt);
   }
 }
 
 class BatchRecords implements IterableIterator<ConsumerRecord> {
   readonly #batch: ConsumerBatch;
-  readonly #decoded: ReturnType<RecordBatch[typeof Symbol.iterator]>;
+  readonly #walker: RecordWalker;
   readonly #onCorrupt: (error: MillraceError) => void;
   #isSkipped = false;
 
   constructor(
     batch: ConsumerBatch,
-    decoded: ReturnType<RecordBatch[typeof Symbol.iterator]>,
+    walker: RecordWalker,
     onCorrupt: (error: MillraceError) => void,
   ) {
     this.#batch = batch;
-    this.#decoded = decoded;
+    this.#walker = walker;
     this.#onCorrupt = onCorrupt;
   }
 
@@ -97,15 +99,15 @@ class BatchRecords implements IterableIterator<ConsumerRecord> {
   }
 
   next(): IteratorResult<ConsumerRecord, undefined> {
-    const { topic, partition, firstOffset } = this.#batch;
+    const batch = this.#batch;
+    const walker = this.#walker;
     while (!this.#isSkipped) {
       try {
-        const result = this.#decoded.next();
-        if (result.done === true) {
+        if (!walker.next()) {
           break;
         }
-        if (result.value.offset >= firstOffset) {
-          return { done: false, value: new ConsumerRecord(topic, partition, result.value) };
+        if (walker.offset >= batch.firstOffset) {
+          return { done: false, value: new ConsumerRecord(batch, walker) };
         }
       } catch (error) {
         this.#isSkipped = true;

@@ -37,7 +37,10 @@ export interface ConsumerOptions {
   readonly minBytes?: number | undefined;
   /** Bytes of one answer. Default 8 MiB. */
   readonly maxBytes?: number | undefined;
-  /** Bytes of one partition in one answer; a larger batch still comes whole. Default 1 MiB. */
+  /**
+   * Bytes of one partition in one answer; a larger batch still comes whole. Default: 1 MiB; while answers come full and
+   * quickly, up to 4 MiB, shared by the partitions of a leader when there are several.
+   */
   readonly maxPartitionBytes?: number | undefined;
   /** Bytes fetched ahead of the user, all partitions together. Default 16 MiB. */
   readonly maxPrefetchBytes?: number | undefined;
@@ -63,7 +66,8 @@ export interface ConsumerConfig {
   readonly maxWaitMs: number;
   readonly minBytes: number;
   readonly maxBytes: number;
-  readonly maxPartitionBytes: number;
+  /** undefined: what `AnswerSize` says. */
+  readonly maxPartitionBytes: number | undefined;
   readonly maxPrefetchBytes: number;
   readonly maxDecompressedBytes: number;
   readonly metadataRefreshMs: number;
@@ -79,7 +83,7 @@ const defaults = {
   maxWaitMs: 500,
   minBytes: 1,
   maxBytes: 8 * 1024 * 1024,
-  maxPartitionBytes: 1024 * 1024,
+  maxPartitionBytes: undefined,
   maxPrefetchBytes: 16 * 1024 * 1024,
   maxDecompressedBytes: 64 * 1024 * 1024,
   metadataRefreshMs: 30_000,
@@ -126,6 +130,9 @@ export function parseConsumerConfig(options: ConsumerOptions): ConsumerConfig {
   };
   for (const [name, min, max] of ranges) {
     const value = config[name];
+    if (value === undefined && name === "maxPartitionBytes") {
+      continue;
+    }
     if (typeof value !== "number" || !Number.isInteger(value) || value < min || value > max) {
       refuse(`${name}: expected an integer from ${min} to ${max}, got ${String(value)}`);
     }

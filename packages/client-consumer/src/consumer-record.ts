@@ -2,15 +2,22 @@
 // sent, so that reading costs no copy.
 
 import {
-  type DecodedRecord,
   MillraceError,
   type Offset,
   type RecordHeader,
+  type RecordWalker,
+  readRecordHeaders,
   type TimestampMs,
 } from "@millrace/protocol";
 import { createTextDecoder } from "@millrace/runtime";
 
 const decoder = createTextDecoder();
+
+type RecordSource = Pick<ConsumerRecord, "topic" | "partition">;
+type RecordPlace = Pick<
+  RecordWalker,
+  "offset" | "timestamp" | "bytes" | "keyStart" | "keyLength" | "valueStart" | "valueLength" | "end"
+>;
 
 /** One record, where it is, and what it carries. Key and value are views of the answer they came in. */
 export class ConsumerRecord {
@@ -19,30 +26,42 @@ export class ConsumerRecord {
   readonly offset: Offset;
   /** Milliseconds since 1970; -1 for none. */
   readonly timestamp: TimestampMs;
-  readonly #decoded: DecodedRecord;
+  readonly #bytes: Uint8Array;
+  readonly #keyStart: number;
+  readonly #keyLength: number;
+  readonly #valueStart: number;
+  readonly #valueLength: number;
+  readonly #end: number;
 
-  /** @internal */
-  constructor(topic: string, partition: number, decoded: DecodedRecord) {
+  /** @internal Takes what it needs of `at`, which moves on. */
+  constructor({ topic, partition }: RecordSource, at: RecordPlace) {
     this.topic = topic;
     this.partition = partition;
-    this.offset = decoded.offset;
-    this.timestamp = decoded.timestamp;
-    this.#decoded = decoded;
+    this.offset = at.offset;
+    this.timestamp = at.timestamp;
+    this.#bytes = at.bytes;
+    this.#keyStart = at.keyStart;
+    this.#keyLength = at.keyLength;
+    this.#valueStart = at.valueStart;
+    this.#valueLength = at.valueLength;
+    this.#end = at.end;
   }
 
   /** A view: it keeps the whole answer it came in alive. `copy()` what is kept for long. */
   get key(): Uint8Array | null {
-    return this.#decoded.key;
+    return fieldOf(this.#bytes, this.#keyStart, this.#keyLength);
   }
 
   /** A view, like `key`. null: a tombstone. */
   get value(): Uint8Array | null {
-    return this.#decoded.value;
+    return fieldOf(this.#bytes, this.#valueStart, this.#valueLength);
   }
 
   /** Parsed at each access. */
   get headers(): readonly RecordHeader[] {
-    return this.#decoded.headers;
+    const start = this.#valueStart + Math.max(0, this.#valueLength);
+    const { offset } = this;
+    return readRecordHeaders({ bytes: this.#bytes, start, end: this.#end, offset });
   }
 
   /** The value as UTF-8 text; null for a tombstone. */
@@ -81,16 +100,20 @@ export class ConsumerRecord {
   /** The same record with bytes of its own. */
   copy(): ConsumerRecord {
     const { offset, timestamp } = this;
-    const detached: DecodedRecord = {
+    const from = this.#keyStart;
+    return new ConsumerRecord(this, {
       offset,
       timestamp,
-      key: this.key?.slice() ?? null,
-      value: this.value?.slice() ?? null,
-      headers: this.headers.map((header) => ({
-        key: header.key,
-        value: header.value?.slice() ?? null,
-      })),
-    };
-    return new ConsumerRecord(this.topic, this.partition, detached);
+      bytes: this.#bytes.slice(from, this.#end),
+      keyStart: 0,
+      keyLength: this.#keyLength,
+      valueStart: this.#valueStart - from,
+      valueLength: this.#valueLength,
+      end: this.#end - from,
+    });
   }
+}
+
+function fieldOf(bytes: Uint8Array, start: number, length: number): Uint8Array | null {
+  return length < 0 ? null : bytes.subarray(start, start + length);
 }

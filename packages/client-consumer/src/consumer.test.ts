@@ -4,6 +4,8 @@ import { Consumer } from "./consumer.js";
 import type { ConsumerOptions } from "./consumer-config.js";
 import { create, Partition, read, ScriptedCluster } from "./test-support/scripted-cluster.js";
 
+const MIB = 1024 * 1024;
+
 describe("Consumer", () => {
   it("yields records in order across batches, with key, text and offset", async () => {
     const { consumer, log } = create();
@@ -258,12 +260,62 @@ describe("Consumer", () => {
     }
   });
 
+  it("asks for more at once while answers come full and quickly, and shares that among partitions", async () => {
+    const askedFor = async (partitions: number, options: ConsumerOptions): Promise<number[]> => {
+      const { cluster, consumer, log } = create(options);
+      while (cluster.partitions.length < partitions) {
+        cluster.partitions.push(new Partition());
+      }
+      for (let count = 0; count < 4; count++) {
+        log.append([`${count}`.padStart(1.2 * MIB, "0")]);
+      }
+      await read(consumer, 4);
+      await consumer.close();
+      return cluster.fetches.flatMap((fetch) =>
+        fetch.partitions.flatMap(({ partition, maxBytes }) => (partition === 0 ? maxBytes : [])),
+      );
+    };
+    const alone = await askedFor(1, {});
+    expect(alone.slice(0, 3)).toEqual([MIB, 2 * MIB, 4 * MIB]);
+    expect(Math.max(...alone)).toBe(4 * MIB);
+    expect(Math.max(...(await askedFor(2, {})))).toBe(2 * MIB);
+    expect(new Set(await askedFor(1, { maxPartitionBytes: 5 }))).toEqual(new Set([5]));
+  });
+
+  it("lets timers and sockets have a turn after each MiB or a batch more, however much is at hand", async () => {
+    const { cluster, consumer, log } = create();
+    // Key and value.
+    const batchBytes = 60_000;
+    for (let count = 0; count < 60; count++) {
+      log.append(["0".repeat(batchBytes / 2)]);
+    }
+    const { clock } = cluster.runtime;
+    const { defer } = clock;
+    let inTurn = 0;
+    clock.defer = (callback) =>
+      defer(() => {
+        inTurn = 0;
+        callback();
+      });
+    let most = 0;
+    for await (const batch of consumer.batches()) {
+      inTurn += batchBytes;
+      most = Math.max(most, inTurn);
+      if (batch.lastOffset === 59) {
+        break;
+      }
+    }
+    expect(most).toBeGreaterThan(MIB / 2);
+    expect(most).toBeLessThanOrEqual(MIB + batchBytes);
+  });
+
   it("copies a record so that it no longer shares the broker's bytes", async () => {
     const { consumer, log } = create();
     log.append(['{"a":1}']);
     for await (const record of consumer) {
       const copy = record.copy();
-      expect(copy.value!.buffer.byteLength).toBe(7);
+      expect(copy.value!.buffer).not.toBe(record.value!.buffer);
+      expect(copy.value!.buffer.byteLength).toBeLessThan(32);
       expect(copy.json<{ a: number }>()).toEqual({ a: 1 });
       break;
     }

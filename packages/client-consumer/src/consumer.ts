@@ -32,6 +32,9 @@ import { Subscription } from "./subscription.js";
 export type ConsumerConstructorOptions = ConsumerOptions &
   ({ readonly client: ClusterPort } | ClusterClientOptions);
 
+/** What `run` takes in for its handlers, unless `maxPartitionBytes` says otherwise. */
+const RUN_PENDING_BYTES = 1024 * 1024;
+
 /** An offset of one partition. */
 export interface PartitionOffset extends TopicPartition {
   readonly offset: Offset;
@@ -83,6 +86,7 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, AsyncDisposable 
     });
     this.#delivery = new Delivery({
       reader: this.#reader,
+      clock: runtime.clock,
       onDemand: () => this.#start(),
       onTaken: () => this.#fetcher.wake(),
     });
@@ -132,7 +136,7 @@ export class Consumer implements AsyncIterable<ConsumerRecord>, AsyncDisposable 
     const run = new Run(
       {
         delivery: this.#delivery,
-        maxPendingBytes: this.#config.maxPartitionBytes,
+        maxPendingBytes: this.#config.maxPartitionBytes ?? RUN_PENDING_BYTES,
         rewind: (state) => this.#rewind(state),
       },
       handler,

@@ -1,8 +1,9 @@
 // Between the buffer and the iterators: hands out batches in turn, lets one iteration at a time wait for more,
-// and ends the wait when records come, the consumer closes, it fails, or the caller's signal aborts.
+// and ends the wait when records come, the consumer closes, it fails, or the caller's signal aborts. A loop that never
+// waits for anything else gets so much at a time, and everybody else of the process a turn in between.
 
 import { MillraceError } from "@millrace/protocol";
-import type { AbortSignalLike } from "@millrace/runtime";
+import type { AbortSignalLike, Clock } from "@millrace/runtime";
 import type { BatchReader, TakenBatch } from "./batch-reader.js";
 
 /** For one iteration over records or batches. */
@@ -11,8 +12,15 @@ export interface IterationOptions {
   readonly signal?: AbortSignalLike | undefined;
 }
 
+/**
+ * So much is handed out before timers and sockets get a turn. What is at hand is handed out by promises alone, and a
+ * loop over all that is buffered would keep the process, and the next answer, waiting.
+ */
+const TURN_BYTES = 1024 * 1024;
+
 export interface DeliveryOptions {
   readonly reader: BatchReader;
+  readonly clock: Pick<Clock, "defer">;
   /** An iteration begins: records are wanted. */
   onDemand(): void;
   /** A batch left the buffer: there is room. */
@@ -26,6 +34,8 @@ export class Delivery {
   #adopted: Promise<TakenBatch | undefined> | undefined;
   #error: MillraceError | undefined;
   #isClosed = false;
+  /** Handed out since others were last given a turn. */
+  #turnBytes = 0;
 
   constructor(options: DeliveryOptions) {
     this.#options = options;
@@ -85,11 +95,11 @@ export class Delivery {
   }
 
   /**
-   * A batch if one is at hand; undefined if not, or when closed.
+   * A batch if one is at hand; undefined if not, when others are to have a turn first, or when closed.
    * @throws MillraceError what ended the consumer, once nothing is left to hand out; `CORRUPT_RECORD`
    */
   takeNow(): TakenBatch | Promise<TakenBatch | undefined> | undefined {
-    if (this.#isClosed) {
+    if (this.#isClosed || this.#turnBytes >= TURN_BYTES) {
       return undefined;
     }
     const adopted = this.#adopted;
@@ -105,6 +115,9 @@ export class Delivery {
       return undefined;
     }
     this.#options.onTaken();
+    if (!(taken instanceof Promise)) {
+      this.#turnBytes += taken.bytes.length;
+    }
     return taken;
   }
 
@@ -117,7 +130,15 @@ export class Delivery {
       if (isAborted(signal)) {
         throw new MillraceError("ABORTED", undefined, { cause: signal?.reason, fatal: false });
       }
-      const taken = await this.takeNow();
+      if (this.#turnBytes >= TURN_BYTES && !this.#isClosed) {
+        await this.#nextTurn();
+        continue;
+      }
+      const next = this.takeNow();
+      const taken = await next;
+      if (next instanceof Promise) {
+        this.#turnBytes += taken?.bytes.length ?? 0;
+      }
       if (taken !== undefined || this.#isClosed) {
         return this.#isClosed ? undefined : taken;
       }
@@ -140,6 +161,15 @@ export class Delivery {
 
   putBack(taken: TakenBatch): void {
     this.#options.reader.putBack(taken);
+  }
+
+  #nextTurn(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#options.clock.defer(() => {
+        this.#turnBytes = 0;
+        resolve();
+      });
+    });
   }
 
   #wait(signal: AbortSignalLike | undefined): Promise<void> {

@@ -5,6 +5,7 @@ import { Backoff } from "@millrace/client-core";
 import { isMillraceError, MillraceError } from "@millrace/protocol";
 import type { Timer } from "@millrace/runtime";
 import { AbortSwitch } from "./abort-switch.js";
+import { AnswerSize } from "./answer-size.js";
 import type { ClusterPort } from "./cluster-port.js";
 import type { ConsumerConfig } from "./consumer-config.js";
 import { applyFetched, type FetchedPartition } from "./fetch-answer.js";
@@ -36,6 +37,7 @@ export interface FetcherOptions {
 interface Leader {
   readonly nodeId: number;
   readonly session: FetchSession;
+  readonly answerSize: AnswerSize;
   isBusy: boolean;
   current: AbortSwitch | undefined;
   failures: number;
@@ -139,6 +141,7 @@ export class Fetcher {
       leader = {
         nodeId,
         session: new FetchSession(),
+        answerSize: new AnswerSize(this.#options.config.maxBytes),
         isBusy: false,
         current: undefined,
         failures: 0,
@@ -159,13 +162,14 @@ export class Fetcher {
     }
     const asked = new Map<string, Asked>();
     const wanted = new Map<string, FetchPartition>();
+    const maxPartitionBytes = config.maxPartitionBytes ?? leader.answerSize.shareOf(states.length);
     let isCrowded = false;
     for (const state of states) {
       if (state.restsUntilMs > nowMs) {
         this.#wakeAt(state.restsUntilMs);
-      } else if (buffer.hasRoomFor(state)) {
+      } else if (buffer.hasRoomFor(state, maxPartitionBytes)) {
         asked.set(state.key, { state, generation: state.generation });
-        wanted.set(state.key, fetchPartition(state, config.maxPartitionBytes));
+        wanted.set(state.key, fetchPartition(state, maxPartitionBytes));
       } else {
         isCrowded = true;
       }
@@ -192,6 +196,7 @@ export class Fetcher {
     const { client, config, buffer } = this.#options;
     const signal = new AbortSwitch();
     leader.current = signal;
+    const askedAtMs = this.#nowMs();
     try {
       const { body, records } = await client.request(
         { nodeId: leader.nodeId },
@@ -209,6 +214,7 @@ export class Fetcher {
       );
       leader.failures = 0;
       leader.session.answered(body.sessionId);
+      leader.answerSize.came(records.length, this.#nowMs() - askedAtMs);
       if (this.#apply(plan, body.partitions, records)) {
         this.#announce(records.length);
       }

@@ -6,8 +6,6 @@ import type { FetchedChunk, PartitionState } from "./partition-state.js";
 export interface PrefetchLimits {
   /** For all partitions together. */
   readonly maxPrefetchBytes: number;
-  /** A partition with so much unread is not fetched. */
-  readonly maxPartitionBytes: number;
 }
 
 export class PrefetchBuffer {
@@ -29,8 +27,9 @@ export class PrefetchBuffer {
     return Math.max(0, this.#limits.maxPrefetchBytes - this.#bytes);
   }
 
-  hasRoomFor(state: PartitionState): boolean {
-    return this.roomBytes > 0 && state.bufferedBytes < this.#limits.maxPartitionBytes;
+  /** A partition with `maxPartitionBytes` unread is not fetched. */
+  hasRoomFor(state: PartitionState, maxPartitionBytes: number): boolean {
+    return this.roomBytes > 0 && state.bufferedBytes < maxPartitionBytes;
   }
 
   add(state: PartitionState, bytes: Uint8Array): void {

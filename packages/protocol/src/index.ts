@@ -87,9 +87,11 @@ export {
 } from "./record-batch/compacted-batch.js";
 export {
   decodeRecords,
+  type HeadersPlace,
   type ReadBatchOptions,
   RecordBatch,
   readBatch,
+  readRecordHeaders,
 } from "./record-batch/decode.js";
 export {
   type BatchAt,

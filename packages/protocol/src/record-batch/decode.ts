@@ -1,4 +1,4 @@
-// Reading records. Decoding is lazy: stepping from record to record reads a few varints and skips the rest;
+// Reading records as objects. Decoding is lazy: stepping from record to record reads a few varints and skips the rest;
 // keys, values and headers become views when they are asked for.
 
 import { type Compute, ComputeError, createTextDecoder } from "@millrace/runtime";
@@ -7,6 +7,7 @@ import type { Offset, TimestampMs } from "../ids.js";
 import { type BatchHeader, readBatchHeader } from "./header.js";
 import { RECORDS_AT } from "./layout.js";
 import type { DecodedRecord, RecordHeader } from "./record.js";
+import { RecordWalker } from "./record-walker.js";
 import { VarintReader } from "./varint.js";
 
 function corrupt(offset: Offset, problem: string): ProtocolError {
@@ -15,98 +16,99 @@ function corrupt(offset: Offset, problem: string): ProtocolError {
   });
 }
 
+/** Where the headers of a record lie: their count first. */
+export interface HeadersPlace {
+  readonly bytes: Uint8Array;
+  readonly start: number;
+  /** Behind the record. */
+  readonly end: number;
+  /** The record's, for errors. */
+  readonly offset: Offset;
+}
+
+/**
+ * The headers of one record.
+ * @throws ProtocolError `CORRUPT_MESSAGE`
+ */
+export function readRecordHeaders({ bytes, start, end, offset }: HeadersPlace): RecordHeader[] {
+  const reader = new VarintReader(bytes, start, end);
+  const count = reader.readInt();
+  // A header takes two bytes at least.
+  if (reader.isMalformed || count < 0 || count * 2 > end - reader.position) {
+    throw corrupt(offset, "has an impossible number of headers");
+  }
+  if (count === 0) {
+    return [];
+  }
+  const decoder = createTextDecoder();
+  const headers: RecordHeader[] = [];
+  for (let index = 0; index < count; index++) {
+    const key = readField(reader, offset);
+    if (key === null) {
+      throw corrupt(offset, "has a header without a key");
+    }
+    headers.push({ key: decoder.decode(key), value: readField(reader, offset) });
+  }
+  return headers;
+}
+
+function readField(reader: VarintReader, offset: Offset): Uint8Array | null {
+  const length = reader.readInt();
+  if (reader.isMalformed || length < -1 || length > reader.end - reader.position) {
+    throw corrupt(offset, "has a length that does not fit");
+  }
+  if (length < 0) {
+    return null;
+  }
+  const start = reader.position;
+  reader.position += length;
+  return reader.bytes.subarray(start, start + length);
+}
+
 /** One record of a batch: where its parts lie. */
 class LazyRecord implements DecodedRecord {
   readonly offset: Offset;
   readonly timestamp: TimestampMs;
   private readonly bytes: Uint8Array;
-  /** Where the key's length is written. */
-  private readonly keyAt: number;
+  private readonly keyStart: number;
+  private readonly keyLength: number;
+  private readonly valueStart: number;
+  private readonly valueLength: number;
   private readonly end: number;
 
-  constructor(
-    place: { readonly offset: Offset; readonly timestamp: TimestampMs },
-    bytes: Uint8Array,
-    range: { readonly keyAt: number; readonly end: number },
-  ) {
-    this.offset = place.offset;
-    this.timestamp = place.timestamp;
-    this.bytes = bytes;
-    this.keyAt = range.keyAt;
-    this.end = range.end;
+  constructor(at: RecordWalker) {
+    this.offset = at.offset;
+    this.timestamp = at.timestamp;
+    this.bytes = at.bytes;
+    this.keyStart = at.keyStart;
+    this.keyLength = at.keyLength;
+    this.valueStart = at.valueStart;
+    this.valueLength = at.valueLength;
+    this.end = at.end;
   }
 
   get key(): Uint8Array | null {
-    return this.readField(this.reader());
+    const { keyStart, keyLength } = this;
+    return keyLength < 0 ? null : this.bytes.subarray(keyStart, keyStart + keyLength);
   }
 
   get value(): Uint8Array | null {
-    const reader = this.reader();
-    this.skipField(reader);
-    return this.readField(reader);
+    const { valueStart, valueLength } = this;
+    return valueLength < 0 ? null : this.bytes.subarray(valueStart, valueStart + valueLength);
   }
 
   get headers(): readonly RecordHeader[] {
-    const reader = this.reader();
-    this.skipField(reader);
-    this.skipField(reader);
-    const count = reader.readInt();
-    // A header takes two bytes at least.
-    if (reader.isMalformed || count < 0 || count * 2 > this.end - reader.position) {
-      throw corrupt(this.offset, "has an impossible number of headers");
-    }
-    if (count === 0) {
-      return [];
-    }
-    const decoder = createTextDecoder();
-    const headers: RecordHeader[] = [];
-    for (let index = 0; index < count; index++) {
-      const key = this.readField(reader);
-      if (key === null) {
-        throw corrupt(this.offset, "has a header without a key");
-      }
-      headers.push({ key: decoder.decode(key), value: this.readField(reader) });
-    }
-    return headers;
-  }
-
-  private reader(): VarintReader {
-    return new VarintReader(this.bytes, this.keyAt, this.end);
-  }
-
-  private skipField(reader: VarintReader): void {
-    const length = reader.readInt();
-    if (reader.isMalformed || length < -1 || length > this.end - reader.position) {
-      throw corrupt(this.offset, "has a length that does not fit");
-    }
-    reader.position += Math.max(length, 0);
-  }
-
-  private readField(reader: VarintReader): Uint8Array | null {
-    const length = reader.readInt();
-    if (reader.isMalformed || length < -1 || length > this.end - reader.position) {
-      throw corrupt(this.offset, "has a length that does not fit");
-    }
-    if (length < 0) {
-      return null;
-    }
-    const start = reader.position;
-    reader.position += length;
-    return this.bytes.subarray(start, start + length);
+    const { bytes, end, offset } = this;
+    const start = this.valueStart + Math.max(0, this.valueLength);
+    return readRecordHeaders({ bytes, start, end, offset });
   }
 }
 
 class RecordIterator implements IterableIterator<DecodedRecord> {
-  private readonly header: BatchHeader;
-  private readonly reader: VarintReader;
-  private left: number;
-  private nextOffset: Offset;
+  private readonly walker: RecordWalker;
 
   constructor(header: BatchHeader, payload: Uint8Array) {
-    this.header = header;
-    this.reader = new VarintReader(payload, 0, payload.length);
-    this.left = header.recordCount;
-    this.nextOffset = header.baseOffset;
+    this.walker = new RecordWalker(header, payload);
   }
 
   [Symbol.iterator](): this {
@@ -114,37 +116,9 @@ class RecordIterator implements IterableIterator<DecodedRecord> {
   }
 
   next(): IteratorResult<DecodedRecord, undefined> {
-    const reader = this.reader;
-    if (this.left === 0) {
-      if (reader.position !== reader.end) {
-        throw corrupt(this.nextOffset, "is followed by bytes that belong to no record");
-      }
-      return { done: true, value: undefined };
-    }
-    const length = reader.readInt();
-    const end = reader.position + length;
-    // Attributes, two deltas, two lengths and a header count take six bytes at least.
-    if (reader.isMalformed || length < 6 || end > reader.end) {
-      throw corrupt(this.nextOffset, "has a length that does not fit into its batch");
-    }
-    reader.position++;
-    const timestampDelta = reader.readLong();
-    const offset = this.header.baseOffset + reader.readInt();
-    if (reader.isMalformed || offset < this.nextOffset || offset > this.header.lastOffset) {
-      throw corrupt(this.nextOffset, "has an impossible offset or timestamp");
-    }
-    const timestamp =
-      this.header.timestampType === "LogAppendTime"
-        ? this.header.maxTimestamp
-        : this.header.baseTimestamp + timestampDelta;
-    const value = new LazyRecord({ offset, timestamp }, reader.bytes, {
-      keyAt: reader.position,
-      end,
-    });
-    reader.position = end;
-    this.nextOffset = offset + 1;
-    this.left--;
-    return { done: false, value };
+    return this.walker.next()
+      ? { done: false, value: new LazyRecord(this.walker) }
+      : { done: true, value: undefined };
   }
 }
 

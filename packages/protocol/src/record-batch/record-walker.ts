@@ -1,5 +1,6 @@
 // A cursor over the records of a batch's payload that makes no object per record: where each record, its key and its
-// value lie. For those who must look at every record of many batches (the log cleaner). Keys and values are not read.
+// value lie. Everything that reads records goes by it: who wants objects makes them from it, the log cleaner needs none.
+// Keys, values and headers are not read.
 
 import { ProtocolError } from "../errors.js";
 import type { Offset, TimestampMs } from "../ids.js";
@@ -22,7 +23,8 @@ export class RecordWalker {
   keyStart = 0;
   /** -1: the key is null. */
   keyLength = -1;
-  /** -1: the value is null, the record is a tombstone. */
+  valueStart = 0;
+  /** -1: the value is null, the record is a tombstone. The headers follow it, up to `end`. */
   valueLength = -1;
   private readonly header: BatchHeader;
   private readonly reader: VarintReader;
@@ -71,6 +73,7 @@ export class RecordWalker {
     this.keyStart = reader.position;
     reader.position += Math.max(0, this.keyLength);
     this.valueLength = reader.readInt();
+    this.valueStart = reader.position;
     const valueEnd = reader.position + Math.max(0, this.valueLength);
     if (reader.isMalformed || this.keyLength < -1 || this.valueLength < -1 || valueEnd >= end) {
       throw this.corrupt("has a length that does not fit");

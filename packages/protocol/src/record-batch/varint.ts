@@ -96,6 +96,11 @@ export class VarintReader {
   readLong(): number {
     const bytes = this.bytes;
     let position = this.position;
+    const first = position < this.end ? (bytes[position] as number) : 0x80;
+    if (first < 0x80) {
+      this.position = position + 1;
+      return (first >>> 1) ^ -(first & 1);
+    }
     let low = 0;
     let high = 0;
     for (let index = 0; index < VARLONG_BYTES_MAX; index++) {
