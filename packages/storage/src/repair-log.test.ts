@@ -384,6 +384,23 @@ describe("repairLog", () => {
     });
   });
 
+  it("leaves a sector that a power cut lost to the next start, unless the log was quarantined", async () => {
+    const { simulation, node } = createSimRuntime();
+    await simulation.run(async () => {
+      const log = await createLog(await openManager({ runtime: node.runtime() }));
+      for (let index = 0; index < 3; index++) {
+        await appendFlushed(log, { values: [`${index}`.repeat(2_000)] });
+      }
+      node.crash();
+      const batchBytes = node.disk.peek(segment(0)).length / 3;
+      const position = Math.ceil((batchBytes + 512) / 512) * 512;
+      node.disk.corrupt(segment(0), { position, length: 512 });
+      expect((await repair(node.runtime(), false)).ranges).toEqual([]);
+      node.disk.plant(`${DIRECTORY}/quarantined`, new TextEncoder().encode("found before"));
+      expect((await repair(node.runtime(), false)).ranges).toMatchObject([{ firstOffset: 1 }]);
+    });
+  });
+
   it("refuses a partition that is not there, and leaves no lock behind", async () => {
     await withStoredLog(async ({ restart }) => {
       const runtime = restart();

@@ -99,6 +99,7 @@ async function repair(options: RepairOptions, view?: SegmentView): Promise<Repai
   if (apply) {
     await finishSwaps({ fileSystem, compute, directory });
   }
+  const quarantine = await readQuarantine(fileSystem, directory);
   const plans = await planRepair({
     fileSystem,
     compute,
@@ -106,9 +107,9 @@ async function repair(options: RepairOptions, view?: SegmentView): Promise<Repai
     recoveryPoint: (await checkpoint(fileSystem, `${path}/${RECOVERY_POINT_FILE}`, name)) ?? 0,
     logStartOffset: await checkpoint(fileSystem, `${path}/${LOG_START_OFFSET_FILE}`, name),
     epochs: await loadEpochs(fileSystem, directory),
+    isQuarantined: quarantine !== undefined,
     view,
   });
-  const quarantine = await readQuarantine(fileSystem, directory);
   if (apply && (plans.length > 0 || quarantine !== undefined)) {
     // A start that could not read on from the damage stored what it knew: nothing of the producers behind it.
     const known = plans[0]?.ranges[0]?.firstOffset ?? 0;

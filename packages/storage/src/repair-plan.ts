@@ -15,7 +15,7 @@ import { LOG_SUFFIX, parseSegmentFileName, segmentFileName } from "./core/segmen
 import { rebuildEpochs, type SegmentView } from "./epoch-rebuild.js";
 import { readFully } from "./files.js";
 import type { SizedFile } from "./journal-overlay.js";
-import { findBatch } from "./torn-tail.js";
+import { findBatch, runsBehindBadBatch } from "./torn-tail.js";
 
 /** Bytes that are no batches of this log, and the offsets that are lost with them. */
 export interface DamagedRange {
@@ -49,6 +49,8 @@ export interface PlanOptions {
   readonly logStartOffset: number | undefined;
   /** What the checkpoint file says; undefined when it is lost: then what the batches say counts. */
   readonly epochs: LeaderEpochs | undefined;
+  /** Damage was found before: nothing is taken for a torn tail, as by a start. */
+  readonly isQuarantined: boolean;
   /** What is read in a segment's file's place. Default: the file. */
   readonly view?: SegmentView | undefined;
 }
@@ -154,7 +156,7 @@ class SegmentWalk {
         this.#finish("its end is missing");
         return this.#ranges;
       }
-      const found = await this.#nextBatch();
+      const found = (await this.#isTorn()) ? undefined : await this.#nextBatch();
       if (found === undefined) {
         this.#finish(problem ?? "it cannot be read");
         return this.#ranges;
@@ -166,6 +168,17 @@ class SegmentWalk {
         nextEpoch: found.header.leaderEpoch,
       });
     }
+  }
+
+  /** What a power cut left of writes that nobody was promised, which may have reached the disk in any order. */
+  async #isTorn(): Promise<boolean> {
+    const { file, next, sizeBytes: size } = this.#segment;
+    const { compute, epochs, isQuarantined, recoveryPoint } = this.#options;
+    if (isQuarantined || next !== undefined || this.#offset < recoveryPoint) {
+      return false;
+    }
+    const place = { position: this.#position, size, expectedOffset: this.#offset };
+    return (await runsBehindBadBatch({ file, compute, epochs, ...place })) === undefined;
   }
 
   /** Walks over good batches. @returns why it ended before the end of the file */
