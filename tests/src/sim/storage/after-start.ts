@@ -16,8 +16,6 @@ import {
 import type { Life } from "./life.js";
 import type { ModelBatch, ModelLog } from "./model-log.js";
 
-const PRODUCER_BASE_STEP = 10;
-
 export async function checkAfterStart(life: Life, models: Map<string, ModelLog>): Promise<void> {
   for (const log of life.manager.logs()) {
     if (log.topic !== COMPACTED_TOPIC && !models.has(`${log.topic}-${log.partition}`)) {
@@ -35,11 +33,20 @@ export async function checkAfterStart(life: Life, models: Map<string, ModelLog>)
     }
     checkIdentity(model, log);
     model.isBusy = false;
-    if (model.newStart !== undefined && log.logEndOffset === log.logStartOffset) {
+    // Without a file, and without the log start, it may as well have lost all of them.
+    const mayBeGone = model.isStartLost && log.state === "quarantined";
+    const isEmpty = log.logEndOffset === log.logStartOffset;
+    if (model.newStart !== undefined && (isEmpty || mayBeGone)) {
       // It had begun anew, or become empty on the way.
       takeOverEmpty(model, log);
     }
     model.newStart = undefined;
+    if (model.isJournalLost && log.state === "quarantined" && !model.isDamaged) {
+      model.isDamaged = true;
+      model.damage = "what was only in the commit journal";
+      life.tally.count("quarantined without the commit journal");
+    }
+    model.isJournalLost = false;
     await (model.isDamaged ? checkDamaged(life, model, log) : checkHealthy(life, model, log));
     model.state = "creating";
     await finishCreation(life, model);
@@ -50,7 +57,7 @@ export async function checkAfterStart(life: Life, models: Map<string, ModelLog>)
 }
 
 /** It is empty where it was to begin, or where it began before; then what is damaged of it is gone, and its word may stay. */
-function takeOverEmpty(model: ModelLog, { logStartOffset, state }: Log): void {
+function takeOverEmpty(model: ModelLog, { logEndOffset, logStartOffset, state }: Log): void {
   const isOld =
     model.isStartLost || (logStartOffset >= model.start && logStartOffset <= model.startMax);
   if (logStartOffset !== model.newStart && !isOld) {
@@ -58,10 +65,10 @@ function takeOverEmpty(model: ModelLog, { logStartOffset, state }: Log): void {
       `it was to start anew at ${model.newStart}, it is empty at ${logStartOffset}`,
     );
   }
-  const { damage, isDamaged } = model;
-  model.startedAnew(logStartOffset);
-  model.producerBase += PRODUCER_BASE_STEP;
-  if (isDamaged && state === "quarantined") {
+  const { damage, isDamaged, isStartLost } = model;
+  model.startedAnew(logEndOffset);
+  model.moveProducers();
+  if ((isDamaged || isStartLost) && state === "quarantined") {
     model.isDamaged = true;
     model.damage = damage;
   }
@@ -119,13 +126,16 @@ function takeOver(model: ModelLog, log: Log): void {
     model.cutTo(end);
     model.end = end;
     // Nothing is left: what a snapshot still knows about the producers is not to be foreseen.
-    model.producerBase += end === log.logStartOffset ? PRODUCER_BASE_STEP : 0;
+    if (end === log.logStartOffset) {
+      model.moveProducers();
+    }
   }
   model.cap = Number.POSITIVE_INFINITY;
   model.start = log.logStartOffset;
   model.startMax = log.logStartOffset;
   model.isStartLost = false;
   model.promise(end, true);
+  model.landed = log.recoveryPoint;
   model.epoch = Math.max(0, log.latestEpoch, model.epoch);
   for (const batch of model.batches) {
     batch.fate = "acknowledged";
@@ -226,6 +236,7 @@ function takeOverDamaged(model: ModelLog, log: Log): void {
     batch.fate = "acknowledged";
   }
   model.end = log.logEndOffset;
+  model.landed = log.recoveryPoint;
   model.start = Math.max(model.start, log.logStartOffset);
   model.cap = Number.POSITIVE_INFINITY;
 }

@@ -34,6 +34,8 @@ export interface DamageTools {
   readonly stale: Map<string, Uint8Array>;
   /** Hint files that were damaged; one that no start had to read stays so. */
   readonly hit: Set<string>;
+  /** The commit journal may be damaged: told when it was. Undefined: it is left alone. */
+  readonly onJournal: (() => void) | undefined;
   /** What an operator can put back: files that say whose the data are. */
   readonly originals: Map<string, Uint8Array>;
   readonly note: (text: string) => void;
@@ -41,8 +43,12 @@ export interface DamageTools {
 
 /** One random damage while nothing runs. Returns whether there was something to damage. */
 export function damageAtRest(tools: DamageTools): boolean {
-  if (tools.random.float() < 0.4) {
+  const kind = tools.random.float();
+  if (kind < 0.4) {
     return damageSomeBatch(tools);
+  }
+  if (kind < 0.55 && damageJournal(tools)) {
+    return true;
   }
   let isDamaged = false;
   for (let count = 1 + tools.random.below(HINTS_AT_ONCE_MAX); count > 0; count--) {
@@ -77,6 +83,29 @@ function damageHint(tools: DamageTools): boolean {
     tally.count(`bit flip in ${kind}`);
   }
   tools.note(`damaged ${path}`);
+  return true;
+}
+
+/** What it holds is in the logs' own files, too, unless the power went. */
+function damageJournal({ disk, random, tally, note, onJournal }: DamageTools): boolean {
+  const paths = disk
+    .paths()
+    .filter((path) => /\/commit-journal-[01]$/.test(path) && disk.peek(path).length > 0);
+  const path = paths[random.below(Math.max(1, paths.length))];
+  if (path === undefined || onJournal === undefined) {
+    return false;
+  }
+  const { length } = disk.peek(path);
+  const isZeroed = random.float() < 0.3;
+  if (isZeroed) {
+    const position = Math.floor(random.below(length) / SECTOR_BYTES) * SECTOR_BYTES;
+    disk.corrupt(path, { position, length: SECTOR_BYTES });
+  } else {
+    disk.flipBit(path, random.below(length * 8));
+  }
+  tally.count(`${isZeroed ? "zeroed sector" : "bit flip"} in commit journal`);
+  note(`damaged ${path}`);
+  onJournal();
   return true;
 }
 

@@ -7,6 +7,9 @@ import { isMarked } from "./damage.js";
 import type { Life } from "./life.js";
 import type { ModelLog } from "./model-log.js";
 
+/** The scrubber begins after a minute; it is fast enough for all that a seed writes. */
+const SCRUB_MS = 65_000;
+
 export interface CheckedDirectory {
   readonly node: SimNode;
   readonly path: string;
@@ -55,4 +58,18 @@ export function checkQuickStart(
   if (!isQuarantined && logBytesRead > 0) {
     throw new Error(`a start after a clean stop read ${logBytesRead} bytes of logs`);
   }
+}
+
+/** The scrubber, left alone for a while, has verified everything and found damage only where there is some. */
+export async function checkScrubbed(life: Life, { models }: CheckedDirectory): Promise<void> {
+  if ((life.hazards.storage.scrubBytesPerSecond ?? 0) === 0) {
+    return;
+  }
+  await life.simulation.sleep(SCRUB_MS);
+  const { passes, damages } = life.manager.scrubTotals;
+  const mayFind = [...models.values()].some((model) => model.isDamaged);
+  if (passes === 0 || (damages > 0 && !mayFind)) {
+    throw new Error(`the scrubber made ${passes} passes and found ${damages} damages`);
+  }
+  life.tally.count("scrubbed");
 }

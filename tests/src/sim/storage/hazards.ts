@@ -17,6 +17,7 @@ export interface Hazards {
   readonly crashAtOperation: number;
   readonly trouble: number;
   readonly damage: number;
+  readonly repair: number;
   readonly troubleAtStart: number;
   readonly powerLossShare: number;
   readonly compressedShare: number;
@@ -40,6 +41,7 @@ export function drawHazards(random: Random): Hazards {
     crashAtOperation: between(0, 0.8),
     trouble: maybe(0.6, between(0.1, 0.9)),
     damage: maybe(0.6, between(0.3, 1)),
+    repair: maybe(0.5, between(0.2, 0.9)),
     troubleAtStart: maybe(0.5, between(0.1, 0.8)),
     powerLossShare: between(0.2, 0.9),
     compressedShare: maybe(0.3, between(0, 0.4)),

@@ -3,6 +3,8 @@
 
 import type { LogId } from "@millrace/storage";
 
+const PRODUCER_BASE_STEP = 10;
+
 /** Something that was promised was not kept. */
 export class Violation extends Error {
   override readonly name = "Violation";
@@ -41,6 +43,10 @@ export class ModelLog {
   /** No power loss may take anything before this offset, and no kill anything before the other one. */
   promised = 0;
   promisedOnKill = 0;
+  /** All before it is fsynced in the log's own files; what is promised besides is in the commit journal. */
+  landed = 0;
+  /** The commit journal was damaged, and the power went: what was only there may be gone, or missed. */
+  isJournalLost = false;
   /** While a truncation runs: nothing is promised from here on. */
   cap = Number.POSITIVE_INFINITY;
   /** While the log starts anew: it may be as it was, shorter, or empty, here or before. */
@@ -67,6 +73,11 @@ export class ModelLog {
 
   /** Ids of its producers are just above; moves on when it is not known what the log knows about them. */
   producerBase = 0;
+
+  /** Other producers write from now on. */
+  moveProducers(): void {
+    this.producerBase += PRODUCER_BASE_STEP;
+  }
 
   get name(): string {
     return `${this.id.topic}-${this.id.partition}`;
@@ -129,6 +140,7 @@ export class ModelLog {
     const to = this.boundary(offset);
     this.version++;
     this.cap = to;
+    this.landed = Math.min(this.landed, to);
     this.start = Math.min(this.start, to);
     this.promised = Math.min(this.promised, to);
     this.promisedOnKill = Math.min(this.promisedOnKill, to);
@@ -138,6 +150,7 @@ export class ModelLog {
   startingAnew(offset: number): void {
     this.version++;
     this.cap = this.start;
+    this.landed = Math.min(this.landed, this.start);
     this.promised = Math.min(this.promised, this.start);
     this.promisedOnKill = Math.min(this.promisedOnKill, this.start);
     this.newStart = offset;
@@ -152,6 +165,7 @@ export class ModelLog {
     this.newStart = undefined;
     this.isDamaged = false;
     this.damage = "";
+    this.landed = offset;
     this.promise(offset, true);
   }
 
@@ -167,9 +181,17 @@ export class ModelLog {
     this.end = end;
     this.start = Math.min(this.start, end);
     this.startMax = Math.min(this.startMax, end);
+    this.landed = Math.min(this.landed, end);
     this.promised = Math.min(this.promised, end);
     this.promisedOnKill = Math.min(this.promisedOnKill, end);
     this.cap = Number.POSITIVE_INFINITY;
+  }
+
+  /** Neither the commit journal nor the page cache has what is not in the log's own files for good. */
+  journalLost(): void {
+    this.isJournalLost = true;
+    this.promised = Math.min(this.promised, this.landed);
+    this.promisedOnKill = Math.min(this.promisedOnKill, this.landed);
   }
 
   /** The machine lost power: what was only written is promised no more. */

@@ -6,7 +6,12 @@ import type { Compute, FileHandle, FileSystem, ServerRuntime } from "@millrace/r
 import { type EpochEnd, type Log, ProducerState } from "@millrace/storage";
 import { believingCompute, plainFileSystem, wrapFiles } from "../seam-wrappers.js";
 import { misreadTimes, trustIndexes } from "./planted-index-bugs.js";
-import { emptiedTooSoon, withoutForgetting, withoutReplay } from "./planted-journal-bugs.js";
+import {
+  believeFrames,
+  emptiedTooSoon,
+  withoutForgetting,
+  withoutReplay,
+} from "./planted-journal-bugs.js";
 
 export const storageBugs = [
   "acknowledge-before-sync",
@@ -14,6 +19,7 @@ export const storageBugs = [
   "trust-bytes-past-recovery-point",
   "skip-crc-at-recovery",
   "skip-crc-on-reads",
+  "skip-crc-at-repair",
   "trust-index-unchecked",
   "keep-epochs-on-truncation",
   "keep-producers-on-truncation",
@@ -28,6 +34,7 @@ export const storageBugs = [
   "journal-not-replayed",
   "journal-emptied-before-landing",
   "journal-never-told-to-forget",
+  "journal-frames-believed",
 ] as const;
 
 export type StorageBug = (typeof storageBugs)[number];
@@ -35,6 +42,8 @@ export type StorageBug = (typeof storageBugs)[number];
 /** A process's runtime, with or without a bug in it. */
 export interface PlantedRuntime {
   readonly runtime: ServerRuntime;
+  /** What an operator's tools get. */
+  readonly repairing: ServerRuntime;
   readonly createProducerState: (() => ProducerState) | undefined;
   readonly entriesOf: (entries: Readonly<Record<string, string>>) => Record<string, string>;
   readonly truncateToEpochEnd: (log: Log, leaderEnd: EpochEnd) => Promise<boolean>;
@@ -63,6 +72,10 @@ export function plantStorageBug(
   const fileSystem = plantFiles(counting, { bug, phase, compute: original.compute });
   return {
     runtime: { ...original, fileSystem, compute: plantCompute(original.compute, bug, phase) },
+    repairing:
+      bug === "skip-crc-at-repair"
+        ? { ...original, compute: believingCompute(original.compute) }
+        : original,
     createProducerState:
       bug === "keep-producers-on-truncation" ? () => new StubbornProducerState() : undefined,
     entriesOf: (entries) =>
@@ -147,6 +160,8 @@ function plantFiles(fileSystem: FileSystem, planting: Planting): FileSystem {
       return emptiedTooSoon(fileSystem);
     case "journal-never-told-to-forget":
       return withoutForgetting(fileSystem);
+    case "journal-frames-believed":
+      return believeFrames(fileSystem, compute);
     case "trust-index-unchecked":
       return trustIndexes(fileSystem, compute);
     case "misread-time-index":

@@ -61,6 +61,33 @@ export async function trouble(simulation: Simulation, disk: SimDisk): Promise<vo
   }
 }
 
+/** A start that meets a crash, or another trouble. `crashed` resolves behind `crash`. */
+export function troubleStart(
+  simulation: Simulation,
+  node: SimNode,
+  crash: (at: MutationKind) => void,
+): { readonly crashed: Promise<undefined>; stop(): void } {
+  const { random } = simulation;
+  let stop = (): void => undefined;
+  const crashed = new Promise<undefined>((resolve) => {
+    if (random.float() < 0.6) {
+      stop = armCrash(node, random, (_, at) => {
+        crash(at);
+        resolve(undefined);
+      });
+    } else {
+      void trouble(simulation, node.disk);
+    }
+  });
+  return {
+    crashed,
+    stop: () => {
+      stop();
+      noTrouble(node.disk);
+    },
+  };
+}
+
 export function noTrouble(disk: SimDisk): void {
   disk.forgetPlannedFaults();
   disk.setCapacity(2 ** 40);

@@ -14,21 +14,22 @@ import {
   type CheckedDirectory,
   checkMarkers,
   checkQuickStart,
+  checkScrubbed,
   checkVerification,
 } from "./directory-checks.js";
 import { engineLog } from "./engine-log.js";
 import type { Hazards } from "./hazards.js";
 import { Life, Tally } from "./life.js";
 import type { ModelLog } from "./model-log.js";
+import { hasWrongId, putBack } from "./operator.js";
 import type { PlantedRuntime } from "./planted-bugs.js";
 import { reader } from "./reads.js";
-import { armCrash, noTrouble, trouble } from "./trouble.js";
+import { repairSome } from "./repairs.js";
+import { armCrash, noTrouble, trouble, troubleStart } from "./trouble.js";
 
 const PATH = "/var/data";
 /** Starts in a row that may fail: each has its own fault. */
 const STARTS_MAX = 12;
-/** The scrubber begins after a minute; it is fast enough for all that a seed writes. */
-const SCRUB_MS = 65_000;
 
 /** How a life ended. */
 type Ending = "clean" | "kill" | "powerLoss" | "failure";
@@ -56,6 +57,8 @@ export class StorageWorld {
   /** Something was damaged since the last start: nothing can be said about what a start reads. */
   #isDamaged = false;
   #nextPartition = 0;
+  /** Since the last start. */
+  #isJournalDamaged = false;
   /** The last life saw disk faults. */
   #hadTrouble = false;
 
@@ -79,6 +82,8 @@ export class StorageWorld {
       models: this.models,
       tally: this.tally,
       stale: new Map(),
+      // What becomes of a compacted log then, its model cannot tell.
+      onJournal: options.hazards.isCompacting ? undefined : () => this.#journalDamaged(),
       hit: new Set(),
       originals: new Map(),
       note: options.note,
@@ -92,29 +97,49 @@ export class StorageWorld {
       if (life > 0 && random.float() < this.#hazards.damage) {
         this.#isDamaged = damageAtRest(this.#damage) || this.#isDamaged;
       }
+      if (life > 0 && random.float() < this.#hazards.repair) {
+        await this.#repair();
+      }
       const isTroubled = random.float() < this.#hazards.troubleAtStart;
       await this.#live(await this.#start(isTroubled));
     }
     // In the end everything is calm: a start, a clean stop, and a start that has nothing to do.
     for (const ending of ["clean", "clean"] as const) {
       const last = await this.#start(false);
-      await this.#scrubbed(last);
+      await checkScrubbed(last, this.#directory);
       await this.#end(last, ending);
     }
   }
 
-  /** The scrubber, left alone for a while, has verified everything and found damage only where there is some. */
-  async #scrubbed(life: Life): Promise<void> {
-    if ((this.#hazards.storage.scrubBytesPerSecond ?? 0) === 0) {
+  #journalDamaged(): void {
+    this.#isJournalDamaged = true;
+    if (this.#lastEnding === "powerLoss") {
+      this.#loseJournal();
+    }
+  }
+
+  #loseJournal(): void {
+    for (const model of this.models.values()) {
+      model.journalLost();
+    }
+  }
+
+  async #repair(): Promise<void> {
+    if (this.#isJournalDamaged) {
+      // The operator starts the broker, and sees what that says.
       return;
     }
-    await this.#simulation.sleep(SCRUB_MS);
-    const { passes, damages } = life.manager.scrubTotals;
-    const mayFind = [...this.models.values()].some((model) => model.isDamaged);
-    if (passes === 0 || (damages > 0 && !mayFind)) {
-      throw new Error(`the scrubber made ${passes} passes and found ${damages} damages`);
-    }
-    this.tally.count("scrubbed");
+    const hasChanged = await repairSome(
+      {
+        node: this.#node,
+        path: PATH,
+        random: this.#simulation.random,
+        tally: this.tally,
+        start: () => this.#options.plant(this.#node.runtime({ logger: this.#logger })).repairing,
+      },
+      this.models,
+    );
+    this.#isDamaged ||= hasChanged;
   }
 
   async #start(isTroubled: boolean): Promise<Life> {
@@ -131,7 +156,9 @@ export class StorageWorld {
   async #tryStart(isTroubled: boolean): Promise<Life | undefined> {
     await checkVerification(this.#directory, (finding) => this.#explains(finding));
     const planted = this.#options.plant(this.#node.runtime({ logger: this.#logger }));
-    const troubles = isTroubled ? this.#troubleStart() : undefined;
+    const troubles = isTroubled
+      ? troubleStart(this.#simulation, this.#node, (at) => this.#crashStart(at))
+      : undefined;
     const opening = LogManager.open({
       runtime: planted.runtime,
       path: PATH,
@@ -159,9 +186,9 @@ export class StorageWorld {
       truncateToEpochEnd: planted.truncateToEpochEnd,
       note: this.#options.note,
     });
-    if (this.#hasWrongId(outcome)) {
+    if (hasWrongId(this.#damage, outcome)) {
       await outcome.close();
-      this.#putBack();
+      putBack(this.#damage);
       this.#node.crash({});
       return undefined;
     }
@@ -177,6 +204,7 @@ export class StorageWorld {
     }
     this.#damage.originals.clear();
     this.#isDamaged = false;
+    this.#isJournalDamaged = false;
     this.#hadTrouble = false;
     while (this.models.size < this.#hazards.logs) {
       await create(life, this.models, { topic: "t", partition: this.#nextPartition++ });
@@ -192,52 +220,14 @@ export class StorageWorld {
     if (error !== undefined) {
       this.tally.count("start failed");
       this.#crash(this.#simulation.random.float() < 0.5 ? "kill" : "powerLoss");
-      this.#putBack();
+      putBack(this.#damage);
     }
     this.#lastEnding = "kill";
   }
 
-  /** The operator puts files back that say whose the data are. */
-  #putBack(): void {
-    const { disk, originals } = this.#damage;
-    for (const [path, bytes] of originals) {
-      if (disk.paths().includes(path)) {
-        disk.replaceContent(path, bytes);
-      }
-    }
-    originals.clear();
-  }
-
-  /** A damaged `partition.metadata` may name a topic id that looks like one. */
-  #hasWrongId(manager: LogManager): boolean {
-    return [...this.models.values()].some((model) => {
-      const log = manager.getLog(model.id.topic, model.id.partition);
-      const isWrong = log !== undefined && !log.isTopicIdLost && log.topicId !== model.id.topicId;
-      return isWrong && this.#damage.originals.size > 0;
-    });
-  }
-
-  #troubleStart(): { readonly crashed: Promise<undefined>; stop(): void } {
-    const { random } = this.#simulation;
-    let stop = (): void => undefined;
-    const crashed = new Promise<undefined>((resolve) => {
-      if (random.float() < 0.6) {
-        stop = armCrash(this.#node, random, (_, at) => {
-          this.#crash(this.#powerOrKill(), at);
-          this.tally.count("crash during recovery");
-          resolve(undefined);
-        });
-      } else {
-        void trouble(this.#simulation, this.#node.disk);
-      }
-    });
-    return {
-      crashed,
-      stop: () => {
-        stop();
-        noTrouble(this.#node.disk);
-      },
-    };
+  #crashStart(at: MutationKind): void {
+    this.#crash(this.#powerOrKill(), at);
+    this.tally.count("crash during recovery");
   }
 
   /** What happened since the last start explains what `verify` finds. */
@@ -348,6 +338,7 @@ export class StorageWorld {
   #crash(ending: "kill" | "powerLoss", at?: MutationKind, life?: Life): void {
     for (const { model, log } of life?.logs.values() ?? []) {
       // What the log itself counts as fsynced is promised, whoever was told.
+      model.landed = log.recoveryPoint;
       if (!model.isDamaged) {
         model.promise(log.recoveryPoint, true);
       }
@@ -371,6 +362,9 @@ export class StorageWorld {
       this.#compacted?.powerLost();
       for (const model of this.models.values()) {
         model.powerLost();
+      }
+      if (this.#isJournalDamaged) {
+        this.#loseJournal();
       }
     }
   }
