@@ -1,12 +1,22 @@
 // node bench/dist/idle-connections.js [--connections 1000] [--json] [--cli MAIN] [--limit 50]
+// node bench/dist/idle-connections.js --producing SECONDS [--connections 1000] [--json] [--cli MAIN] [--limit 250]
 //
 // What mostly idle connections cost a broker in memory: each has said hello, asked for metadata once and left a fetch
-// parked. Bare WebSockets, so that a thousand of them fit one process; the broker is a process of its own. Linux.
+// parked. With `--producing` each has a record of 1 KiB on its way instead, fsynced, and sends the next one when it is
+// acknowledged: the most that the broker has resident meanwhile. Bare WebSockets, so that a thousand of them fit one process;
+// the broker is a process of its own. Linux.
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
-import { type ApiName, encodeRequest, type RequestOf } from "@millrace/protocol";
+import {
+  type ApiName,
+  decodeResponseFrame,
+  encodeRequest,
+  RecordBatchBuilder,
+  type RequestOf,
+} from "@millrace/protocol";
+import { createNodeRuntime } from "@millrace/runtime/node";
 import { Millrace } from "millrace";
 import { WebSocket } from "ws";
 import { BrokerProcess } from "./broker-process.js";
@@ -16,6 +26,16 @@ const TOPIC = "idle";
 const BURST = 50;
 const SETTLE_MS = 1_000;
 const FETCH_WAIT_MS = 120_000;
+
+const RECORD_BYTES = 1_024;
+const PARTITIONS = 4;
+
+export interface ProducingConnectionsResult {
+  readonly connections: number;
+  readonly recordsPerSecond: number;
+  readonly cpuMicrosecondsPerRecord: number;
+  readonly peakMegabytes: number;
+}
 
 export interface IdleConnectionsResult {
   readonly connections: number;
@@ -48,7 +68,7 @@ async function ask<N extends ApiName>(
   await answered;
 }
 
-async function connect(url: string, topicId: string): Promise<WebSocket> {
+async function greet(url: string): Promise<WebSocket> {
   const socket = await openSocket(url);
   await ask(socket, "hello", {
     software: "millrace-bench",
@@ -56,6 +76,25 @@ async function connect(url: string, topicId: string): Promise<WebSocket> {
     clientId: null,
     clusterId: null,
   });
+  return socket;
+}
+
+/** The sockets that `open` gives, some at a time. */
+async function openMany(
+  count: number,
+  open: (index: number) => Promise<WebSocket>,
+): Promise<WebSocket[]> {
+  const sockets: WebSocket[] = [];
+  while (sockets.length < count) {
+    const first = sockets.length;
+    const length = Math.min(BURST, count - first);
+    sockets.push(...(await Promise.all(Array.from({ length }, (_, at) => open(first + at)))));
+  }
+  return sockets;
+}
+
+async function connect(url: string, topicId: string): Promise<WebSocket> {
+  const socket = await greet(url);
   await ask(socket, "metadata", { topics: [TOPIC], topicIds: [] });
   const partition = {
     topicId,
@@ -96,12 +135,7 @@ export async function measureIdleConnections(options: {
   const sockets = [await connect(broker.url, topicId)];
   await sleep(SETTLE_MS);
   const empty = broker.figures().residentMegabytes;
-  while (sockets.length < options.connections + 1) {
-    const count = Math.min(BURST, options.connections + 1 - sockets.length);
-    sockets.push(
-      ...(await Promise.all(Array.from({ length: count }, () => connect(broker.url, topicId)))),
-    );
-  }
+  sockets.push(...(await openMany(options.connections, () => connect(broker.url, topicId))));
   await sleep(SETTLE_MS);
   const { residentMegabytes, peakResidentMegabytes } = broker.figures();
   for (const socket of sockets) {
@@ -116,21 +150,79 @@ export async function measureIdleConnections(options: {
   };
 }
 
+/** One after the other, for as long as the socket is open. */
+function keepProducing(
+  socket: WebSocket,
+  place: { readonly topicId: string; readonly partition: number },
+  batch: Uint8Array,
+  onAcknowledged: () => void,
+): void {
+  const partitions = [{ ...place, recordsLength: batch.length }];
+  const body = { acks: -1, timeoutMs: 30_000, partitions };
+  const frame = Buffer.concat(encodeRequest("produce", 1, body, [batch]));
+  socket.on("message", (message: Buffer) => {
+    if (decodeResponseFrame(message).errorCode !== 0) {
+      throw new Error("a produce request failed");
+    }
+    onAcknowledged();
+    socket.send(frame);
+  });
+  socket.send(frame);
+}
+
+/** Against a broker of its own. */
+export async function measureProducingConnections(options: {
+  readonly connections: number;
+  readonly seconds: number;
+  readonly cli?: string | undefined;
+}): Promise<ProducingConnectionsResult> {
+  await using broker = await BrokerProcess.start({ cli: options.cli });
+  const client = new Millrace(broker.url);
+  await client.admin().createTopic(TOPIC, { partitions: PARTITIONS });
+  const { topicId } = await client.admin().describeTopic(TOPIC);
+  await client.close();
+  const builder = new RecordBatchBuilder();
+  builder.append({ key: null, value: new Uint8Array(RECORD_BYTES), timestamp: Date.now() });
+  const batch = builder.build({ compute: createNodeRuntime().compute });
+  const sockets = await openMany(options.connections, () => greet(broker.url));
+  const before = broker.figures();
+  let acknowledged = 0;
+  for (const [index, socket] of sockets.entries()) {
+    keepProducing(socket, { topicId, partition: index % PARTITIONS }, batch, () => acknowledged++);
+  }
+  await sleep(options.seconds * 1_000);
+  const after = broker.figures();
+  const count = acknowledged;
+  for (const socket of sockets) {
+    socket.terminate();
+  }
+  return {
+    connections: options.connections,
+    recordsPerSecond: count / options.seconds,
+    cpuMicrosecondsPerRecord: ((after.cpuSeconds - before.cpuSeconds) * 1e6) / count,
+    peakMegabytes: after.peakResidentMegabytes,
+  };
+}
+
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
       connections: { type: "string", default: "1000" },
-      limit: { type: "string", default: "50" },
+      limit: { type: "string" },
+      producing: { type: "string" },
       json: { type: "boolean", default: false },
       cli: { type: "string" },
     },
   });
-  const result = await measureIdleConnections({
-    connections: Number(values.connections),
-    cli: values.cli,
-  });
+  const { cli, producing } = values;
+  const connections = Number(values.connections);
+  const result =
+    producing === undefined
+      ? await measureIdleConnections({ connections, cli })
+      : await measureProducingConnections({ connections, cli, seconds: Number(producing) });
   console.log(values.json ? JSON.stringify(result) : result);
-  if (result.costMegabytes > Number(values.limit)) {
+  const megabytes = "costMegabytes" in result ? result.costMegabytes : result.peakMegabytes;
+  if (megabytes > Number(values.limit ?? (producing === undefined ? 50 : 250))) {
     process.exitCode = 1;
   }
 }
