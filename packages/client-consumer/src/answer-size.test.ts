@@ -12,17 +12,19 @@ function sizesAfter(size: AnswerSize, elapsedMs: readonly number[]): number[] {
 }
 
 describe("AnswerSize", () => {
-  it("doubles with each full answer that comes quickly, from 1 to 4 MiB", () => {
+  it("doubles with each full answer that comes quickly, from 1 to 2 MiB", () => {
     const size = new AnswerSize(8 * MIB);
     expect(size.bytes).toBe(MIB);
-    expect(sizesAfter(size, [0, 3, 20, 20])).toEqual([2, 4, 4, 4]);
+    expect(sizesAfter(size, [0, 3, 20])).toEqual([2, 2, 2]);
+    const bounded = new AnswerSize(1.5 * MIB);
+    expect(sizesAfter(bounded, [0, 0])).toEqual([1.5, 1.5]);
   });
 
   it("is what comes in a tenth of a second, once answers take longer", () => {
     const size = new AnswerSize(8 * MIB);
-    sizesAfter(size, [1, 1]);
-    expect(sizesAfter(size, [200])).toEqual([2]);
-    expect(sizesAfter(size, [100, 80])).toEqual([2, 2.5]);
+    sizesAfter(size, [1]);
+    expect(sizesAfter(size, [128])).toEqual([1.5625]);
+    expect(sizesAfter(size, [100, 50])).toEqual([1.5625, 2]);
   });
 
   it("never falls below 1 MiB, however slow the line", () => {
@@ -38,12 +40,10 @@ describe("AnswerSize", () => {
     sizesAfter(size, [1, 1]);
     size.came(100, 500);
     size.came(0, 500);
-    expect(size.bytes).toBe(4 * MIB);
+    expect(size.bytes).toBe(2 * MIB);
   });
 
   it("stays within the bound of any answer, also when that is less than 1 MiB", () => {
-    const size = new AnswerSize(3 * MIB);
-    expect(sizesAfter(size, [1, 1, 1])).toEqual([2, 3, 3]);
     const small = new AnswerSize(5_000);
     small.came(5_000, 1);
     expect([small.bytes, small.shareOf(1), small.shareOf(10)]).toEqual([5_000, 5_000, 5_000]);
@@ -52,6 +52,6 @@ describe("AnswerSize", () => {
   it("is shared by the partitions, at least 1 MiB for each", () => {
     const size = new AnswerSize(8 * MIB);
     sizesAfter(size, [1, 1]);
-    expect([1, 2, 4, 100].map((count) => size.shareOf(count) / MIB)).toEqual([4, 2, 1, 1]);
+    expect([1, 2, 4, 100].map((count) => size.shareOf(count) / MIB)).toEqual([2, 1, 1, 1]);
   });
 });

@@ -5,8 +5,8 @@
 
 /** An answer may always be so large. */
 const LEAST_BYTES = 1024 * 1024;
-/** Beyond it there is little to win, and V8 no longer finds the memory of what was read while it is young. */
-const MOST_BYTES = 4 * 1024 * 1024;
+/** Beyond it V8 no longer finds the memory of what was read while that is young, which costs more than is won. */
+const MOST_BYTES = 2 * 1024 * 1024;
 /** What comes in so long is not too much. */
 const MOMENT_MS = 100;
 /** From one answer to the next. */

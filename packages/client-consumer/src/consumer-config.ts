@@ -39,7 +39,7 @@ export interface ConsumerOptions {
   readonly maxBytes?: number | undefined;
   /**
    * Bytes of one partition in one answer; a larger batch still comes whole. Default: 1 MiB; while answers come full and
-   * quickly, up to 4 MiB, shared by the partitions of a leader when there are several.
+   * quickly, up to 2 MiB, shared by the partitions of a leader when there are several.
    */
   readonly maxPartitionBytes?: number | undefined;
   /** Bytes fetched ahead of the user, all partitions together. Default 16 MiB. */
