@@ -45,6 +45,8 @@ public final class Driver {
   private static final long READ_TIMEOUT_NANOS = 40_000_000_000L;
   private static final long DRAIN_TIMEOUT_NANOS = 20_000_000_000L;
   private static final long IDLE_MILLIS = 1_500;
+  /** Records per second before a latency is measured; an idle topic alone would compile nothing. */
+  private static final double WARM_RATE = 1_000;
   private static final long INDEXED_BYTES = 6 * 1024;
   private static final int TOPIC_TIMEOUT_MILLIS = 120_000;
   /**
@@ -282,7 +284,7 @@ public final class Driver {
     reader.start();
     ready.get();
     try (KafkaProducer<byte[], byte[]> producer = producer(32 * 1024 * 1024)) {
-      Stretch warm = new Stretch(0, rate, job.get("warmUpSeconds").asDouble());
+      Stretch warm = new Stretch(0, Math.max(rate, WARM_RATE), job.get("warmUpSeconds").asDouble());
       sendDue(producer, warm, current);
       Stretch stretch = new Stretch(warm.arrived.length, rate, job.get("seconds").asDouble());
       Meter meter = new Meter();

@@ -13,6 +13,8 @@ import { pause, until } from "./pause.js";
 const UNACKNOWLEDGED_MAX = 200_000;
 const DRAIN_TIMEOUT_MS = 20_000;
 const TICK_MS = 1;
+/** Records per second before a latency is measured; an idle topic alone would compile nothing. */
+const WARM_RATE = 1_000;
 
 interface Stretch {
   readonly arrivedMs: Float64Array;
@@ -134,7 +136,8 @@ export async function runOpenLoop(driver: Driver, job: Job): Promise<JobAnswer> 
       loop.failure ??= error;
     },
   });
-  const warm = await loop.run(producer, evenSchedule(ratePerSecond, job.warmUpSeconds));
+  const warmRate = Math.max(ratePerSecond, WARM_RATE);
+  const warm = await loop.run(producer, evenSchedule(warmRate, job.warmUpSeconds));
   const meter = new Meter(job.serverPids);
   const stretch = await loop.run(producer, evenSchedule(ratePerSecond, job.seconds));
   const total = stretch.acknowledged;
