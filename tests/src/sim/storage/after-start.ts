@@ -34,7 +34,7 @@ export async function checkAfterStart(life: Life, models: Map<string, ModelLog>)
     checkIdentity(model, log);
     model.isBusy = false;
     // Without a file, and without the log start, it may as well have lost all of them.
-    const mayBeGone = model.isStartLost && log.state === "quarantined";
+    const mayBeGone = model.isStartLost && log.state === "quarantined" && log.sizeBytes === 0;
     const isEmpty = log.logEndOffset === log.logStartOffset;
     if (model.newStart !== undefined && (isEmpty || mayBeGone)) {
       // It had begun anew, or become empty on the way.
