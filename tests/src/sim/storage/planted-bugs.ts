@@ -6,12 +6,7 @@ import type { Compute, FileHandle, FileSystem, ServerRuntime } from "@millrace/r
 import { type EpochEnd, type Log, ProducerState } from "@millrace/storage";
 import { believingCompute, plainFileSystem, wrapFiles } from "../seam-wrappers.js";
 import { misreadTimes, trustIndexes } from "./planted-index-bugs.js";
-import {
-  believeFrames,
-  emptiedTooSoon,
-  withoutForgetting,
-  withoutReplay,
-} from "./planted-journal-bugs.js";
+import { emptiedTooSoon, withoutForgetting, withoutReplay } from "./planted-journal-bugs.js";
 
 export const storageBugs = [
   "acknowledge-before-sync",
@@ -34,7 +29,6 @@ export const storageBugs = [
   "journal-not-replayed",
   "journal-emptied-before-landing",
   "journal-never-told-to-forget",
-  "journal-frames-believed",
 ] as const;
 
 export type StorageBug = (typeof storageBugs)[number];
@@ -160,8 +154,6 @@ function plantFiles(fileSystem: FileSystem, planting: Planting): FileSystem {
       return emptiedTooSoon(fileSystem);
     case "journal-never-told-to-forget":
       return withoutForgetting(fileSystem);
-    case "journal-frames-believed":
-      return believeFrames(fileSystem, compute);
     case "trust-index-unchecked":
       return trustIndexes(fileSystem, compute);
     case "misread-time-index":

@@ -1,15 +1,12 @@
 // Planted bugs of the commit journal: a start does not look into it, a file of it is emptied while the logs in it have not
-// synced their own files, what it was told to forget is replayed, and its checksums are not looked at. See docs/formats.md for what is where in its files.
+// synced their own files, and what it was told to forget is replayed. See docs/formats.md for what is where in its files.
 
-import { type Compute, FileError, type FileHandle, type FileSystem } from "@millrace/runtime";
+import { FileError, type FileHandle, type FileSystem } from "@millrace/runtime";
 import { plainFileSystem, wrapFiles } from "../seam-wrappers.js";
 
 const NAME = /\/commit-journal-[01]$/;
 const HEADER_BYTES = 24;
 const FRAME_HEADER_BYTES = 12;
-const SALT_AT = 12;
-/** In a frame's header. */
-const BODY_CRC_AT = 8;
 const FORGET = 2;
 
 /** A start finds no journal. */
@@ -53,26 +50,6 @@ export function emptiedTooSoon(fileSystem: FileSystem): FileSystem {
       },
     };
   });
-}
-
-/** Every frame has the checksum that it should have, whatever is in it. */
-export function believeFrames(fileSystem: FileSystem, compute: Compute): FileSystem {
-  return wrapJournal(fileSystem, (file) => ({
-    read: async (target, position) => {
-      const count = await file.read(target, position);
-      if (position >= HEADER_BYTES && count === FRAME_HEADER_BYTES) {
-        const view = new DataView(target.buffer, target.byteOffset, FRAME_HEADER_BYTES);
-        const header = new Uint8Array(HEADER_BYTES);
-        await file.read(header, 0);
-        const salt = new DataView(header.buffer).getUint32(SALT_AT);
-        const size = (await file.size()) - position;
-        const body = new Uint8Array(Math.min(view.getUint32(0), size));
-        await file.read(body, position + FRAME_HEADER_BYTES);
-        view.setUint32(BODY_CRC_AT, compute.crc32c(body, salt));
-      }
-      return count;
-    },
-  }));
 }
 
 /** Frames that say what to forget are not written. */

@@ -79,8 +79,6 @@ export const requiredFaults: readonly string[] = [
   "truncated to an epoch's end",
   "asked for an older epoch's end",
   "started anew",
-  "bit flip in commit journal",
-  "zeroed sector in commit journal",
   "nothing to repair",
   "damaged range given up",
   "repaired at once",
