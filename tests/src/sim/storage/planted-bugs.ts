@@ -176,11 +176,8 @@ class StubbornProducerState extends ProducerState {
 }
 
 /** As followers did before KIP-279: whatever epoch the leader names, its end is where both agree. */
-async function truncateAtOnce(log: Log, leaderEnd: EpochEnd): Promise<boolean> {
-  if (leaderEnd.epoch < 0) {
-    return await log.truncateToEpochEnd(leaderEnd);
-  }
-  await log.truncateTo(Math.max(log.logStartOffset, leaderEnd.endOffset));
+async function truncateAtOnce(log: Log, { endOffset }: EpochEnd): Promise<boolean> {
+  await log.truncateTo(Math.max(log.logStartOffset, endOffset));
   return true;
 }
 
