@@ -117,6 +117,7 @@ const methodText = `- Every server is the real one, in a process of its own on l
   record was due until a consumer in the same process has it. That is the correction for coordinated omission. A tick is 1 ms; what is due at
   one tick goes in one call. *Idle*: a record every ${IDLE_GAP_MS} ms.
 - *Catch-up read*: what the client itself has just produced, from the start, counted from the first record that arrives. It is in the page cache.
+  Node.js clients and the Java driver read it twice: the first pass is the proof and the warm-up, the second is measured.
 - After each batched measurement everything is read back and counted, and in Node.js a sum over its bytes compared with that of what was sent; after the
   others the server is asked for its count (RabbitMQ: read back too). A measurement whose records are not all there is a failure and has no figure.
 - CPU seconds are user and system of all threads, client and server apart. Memory is the highest resident size of the server during a
