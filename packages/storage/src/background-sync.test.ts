@@ -100,6 +100,32 @@ describe("a log that acknowledges without a sync", () => {
     });
   });
 
+  it("counts nothing while a log begins anew, whenever it comes", async () => {
+    const { simulation, runtime } = createSimRuntime();
+    await simulation.run(async () => {
+      const manager = await openManager({ runtime });
+      const log = await createLog(manager);
+      await appendFlushed(log, { values: ["a", "b", "c", "d"] });
+      // Within a batch, where no recovery point may be.
+      await log.deleteRecordsBefore(3);
+      let isDone = false;
+      const points = new Set<number>();
+      const restarted = log.truncateFullyAndStartAt(1).finally(() => {
+        isDone = true;
+      });
+      while (!isDone) {
+        void log.syncInBackground();
+        points.add(log.recoveryPoint);
+        await simulation.sleep(0.05);
+      }
+      await restarted;
+      expect([...points]).toEqual([4, 0, 1]);
+      expect([log.logStartOffset, log.logEndOffset, log.recoveryPoint]).toEqual([1, 1, 1]);
+      await appendFlushed(log, { values: ["e"] });
+      await manager.close();
+    });
+  });
+
   it("stops the broker when that sync fails", async () => {
     const { simulation, node, runtime } = createSimRuntime();
     await simulation.run(async () => {

@@ -4,6 +4,7 @@ import { Simulation } from "@millrace/runtime/sim";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { CommitJournal } from "./commit-journal.js";
 import { JOURNAL_FILES } from "./core/commit-journal-format.js";
+import { readIfPresent, writeFully } from "./files.js";
 import type { Log } from "./log.js";
 import { parseLogConfig } from "./log-config.js";
 import { LogManager } from "./log-manager.js";
@@ -22,7 +23,7 @@ import {
 // `flush` changed. The power goes at every operation that changes the disk.
 
 const LOGS = 3;
-const storage = { syncsAtOnceMax: 1, journalBytes: 2_600, checkpointBytes: 700 };
+const storage = { syncsAtOnceMax: 1, journalBytes: 4_600, checkpointBytes: 700 };
 const topic = { "segment.bytes": "500", "index.interval.bytes": "80", "file.delete.delay.ms": "0" };
 
 afterEach(() => {
@@ -182,6 +183,20 @@ async function caughtOf(options: { step: number; beforeStart?: Crash["beforeStar
   return caught;
 }
 
+/** After a kill all that the journal holds is in the logs' own files, too: damage to it may cost nothing. */
+function damageJournals(damage: (bytes: Uint8Array) => void) {
+  return async ({ fileSystem }: ServerRuntime): Promise<void> => {
+    for (const name of JOURNAL_FILES) {
+      const path = `/data/${name}`;
+      const bytes = await readIfPresent(fileSystem, path);
+      if (bytes !== undefined && bytes.length > 0) {
+        damage(bytes);
+        await writeFully(await fileSystem.open(path, "readWrite"), [bytes], 0);
+      }
+    }
+  };
+}
+
 describe("the commit journal", () => {
   it("is what made the rounds durable, and takes turns, in the workload of these tests", async () => {
     const append = vi.spyOn(CommitJournal.prototype, "append");
@@ -214,6 +229,35 @@ describe("the commit journal", () => {
       });
     }
   });
+
+  it("brings nothing back when one bit of it has flipped, wherever the process is killed", async () => {
+    const operations = await crash({ powerLoss: false });
+    const random = new Simulation({ seed: 5 }).node("bits").runtime().random;
+    for (let at = 0; at < operations; at += 1) {
+      const beforeStart = damageJournals((bytes) => {
+        const bit = Math.floor(random.float() * bytes.length * 8);
+        bytes[bit >> 3] = (bytes[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+      });
+      await crash({ at, powerLoss: false, beforeStart }).catch((error: unknown) => {
+        throw new Error(`kill at operation ${at}`, { cause: error });
+      });
+    }
+  });
+
+  it.each([0, 1, 2, 3, 4, 5, 6])(
+    "brings nothing back when a sector of it is lost, wherever the process is killed (sector %i)",
+    async (sector) => {
+      const operations = await crash({ powerLoss: false });
+      for (let at = sector; at < operations; at += 4) {
+        const beforeStart = damageJournals((bytes) => {
+          bytes.fill(0, sector * 512, (sector + 1) * 512);
+        });
+        await crash({ at, powerLoss: false, beforeStart }).catch((error: unknown) => {
+          throw new Error(`kill at operation ${at}`, { cause: error });
+        });
+      }
+    },
+  );
 
   it("is needed: without it the same crashes lose records (negative control)", async () => {
     const beforeStart = async ({ fileSystem }: ServerRuntime): Promise<void> => {

@@ -6,8 +6,10 @@
 import { FileError, type FileHandle } from "@millrace/runtime";
 import { SyncFailed } from "./commit-round.js";
 import {
+  copiesThatSurvive,
   encodeJournalFrame,
   encodeJournalHeader,
+  JOURNAL_BODY_BYTES_MAX,
   JOURNAL_FILES,
   JOURNAL_FRAME_HEADER_BYTES,
   JOURNAL_HEADER_BYTES,
@@ -20,10 +22,8 @@ import { removeJournal } from "./journal-replay.js";
 import type { StorageFailure } from "./log-types.js";
 import type { StorageConfig, StorageRuntime } from "./storage-config.js";
 
-/** What one write and sync of the journal takes at most. */
-const FRAME_BYTES_MAX = 1024 * 1024;
 /** Beyond its half, for words that something is to be forgotten: those cannot wait. */
-const FORGET_BYTES_MAX = 1024 * 1024;
+const FORGET_BYTES_MAX = 4 * JOURNAL_BODY_BYTES_MAX;
 
 /** A log whose bytes are in the journal. */
 export interface JournaledLog {
@@ -151,7 +151,7 @@ export class CommitJournal {
     const kind = this.#waiting[0]?.entry.kind;
     for (const { entry, sizeBytes } of this.#waiting) {
       bytes += sizeBytes;
-      if (entry.kind !== kind || (count > 0 && bytes > FRAME_BYTES_MAX)) {
+      if (entry.kind !== kind || (count > 0 && bytes > JOURNAL_BODY_BYTES_MAX)) {
         break;
       }
       count++;
@@ -163,10 +163,13 @@ export class CommitJournal {
 
   async #writeFrame(group: readonly Waiting[]): Promise<boolean> {
     const sizeBytes = group.reduce((sum, waiting) => sum + waiting.sizeBytes, 0);
+    const frameBytes = JOURNAL_FRAME_HEADER_BYTES + sizeBytes;
     const mustFit = group[0]?.entry.kind === "forget";
+    // Without it older bytes would go over newer ones; a lost extent is still in the log's own file, unless the power went.
+    const copies = mustFit ? copiesThatSurvive(frameBytes) : 1;
     let generation: Generation | undefined;
     try {
-      generation = await this.#roomFor(JOURNAL_FRAME_HEADER_BYTES + sizeBytes, mustFit);
+      generation = await this.#roomFor(copies * frameBytes, mustFit);
       if (generation === undefined) {
         return false;
       }
@@ -179,7 +182,10 @@ export class CommitJournal {
       const entries = group.map(({ entry }) => entry);
       const { compute } = this.#options.runtime;
       const frame = encodeJournalFrame(entries, sizeBytes, { salt: generation.salt, compute });
-      await this.#write(generation, frame);
+      await this.#write(
+        generation,
+        Array.from({ length: copies }, () => frame),
+      );
     } catch (error) {
       const isExhausted =
         isFileError(error, "STORAGE_FULL") || isFileError(error, "TOO_MANY_OPEN_FILES");
@@ -192,14 +198,13 @@ export class CommitJournal {
     return true;
   }
 
-  async #write(generation: Generation, frame: Uint8Array): Promise<void> {
+  async #write(generation: Generation, frames: readonly Uint8Array[]): Promise<void> {
     const { file, position } = generation;
-    const isSmall = frame.length <= this.#options.storage.synchronousWriteBytesMax;
-    const written = isSmall
-      ? file.writeSync([frame], position)
-      : await file.write([frame], position);
-    assertWhole(file, frame.length, written);
-    generation.position += frame.length;
+    const sizeBytes = frames.reduce((sum, frame) => sum + frame.length, 0);
+    const isSmall = sizeBytes <= this.#options.storage.synchronousWriteBytesMax;
+    const written = isSmall ? file.writeSync(frames, position) : await file.write(frames, position);
+    assertWhole(file, sizeBytes, written);
+    generation.position += sizeBytes;
   }
 
   /** The generation that takes so many bytes; undefined when neither does. */

@@ -7,6 +7,7 @@ import {
   decodeJournalFrameHeader,
   decodeJournalHeader,
   type FoundEntry,
+  JOURNAL_BODY_BYTES_MAX,
   JOURNAL_FILES,
   JOURNAL_FRAME_HEADER_BYTES,
   JOURNAL_HEADER_BYTES,
@@ -76,7 +77,7 @@ export async function openJournal(
   return { file, header, size: await file.size() };
 }
 
-/** Up to the first that is not whole, which is yielded too when its length is there. */
+/** All of a file, and the bad stretches between them; at the end, one that is not whole when its length is there. */
 export async function* journalFrames(
   runtime: JournalRuntime,
   journal: OpenJournal,
@@ -85,18 +86,55 @@ export async function* journalFrames(
   for (;;) {
     const header = await readFrameHeader(runtime, journal, position);
     if (header === undefined) {
-      return;
+      const next = await findFrame(runtime, journal, position);
+      if (next === undefined) {
+        return;
+      }
+      const bodyBytes = next - position;
+      yield { position, bodyAt: position, bodyBytes, entries: undefined, isTorn: false };
+      position = next;
+      continue;
     }
     const { bodyBytes } = header;
     const bodyAt = position + JOURNAL_FRAME_HEADER_BYTES;
+    const end = bodyAt + bodyBytes;
     const entries = await readBody(runtime, journal, { header, at: bodyAt });
     // A frame is written when the one before is on the disk: one that follows makes a bad one damage.
-    const isTorn =
-      entries === undefined &&
-      (await readFrameHeader(runtime, journal, bodyAt + bodyBytes)) === undefined;
+    const isTorn = entries === undefined && (await findFrame(runtime, journal, end)) === undefined;
     yield { position, bodyAt, bodyBytes, entries, isTorn };
-    position = bodyAt + bodyBytes;
+    position = end;
   }
+}
+
+/** Where the next whole frame begins, at `from` or as far behind it as the largest frame reaches. */
+async function findFrame(
+  runtime: JournalRuntime,
+  journal: OpenJournal,
+  from: number,
+): Promise<number | undefined> {
+  const { compute } = runtime;
+  const {
+    file,
+    header: { salt },
+    size,
+  } = journal;
+  const window = Math.min(size - from, JOURNAL_BODY_BYTES_MAX + 2 * JOURNAL_FRAME_HEADER_BYTES);
+  const bytes = window > 0 ? await readFully(file, from, window) : undefined;
+  for (let at = 0; bytes !== undefined && at + JOURNAL_FRAME_HEADER_BYTES <= window; at++) {
+    // The length of a body, in four bytes: nearly all places are passed over by the first of them.
+    const mayBegin = bytes[at] === 0 && (bytes[at + 1] ?? 0) <= JOURNAL_BODY_BYTES_MAX >> 16;
+    const header = mayBegin
+      ? decodeJournalFrameHeader(bytes.subarray(at, at + JOURNAL_FRAME_HEADER_BYTES), {
+          salt,
+          compute,
+        })
+      : undefined;
+    const bodyAt = from + at + JOURNAL_FRAME_HEADER_BYTES;
+    if (header !== undefined && (await readBody(runtime, journal, { header, at: bodyAt }))) {
+      return from + at;
+    }
+  }
+  return undefined;
 }
 
 /** By the log's directory: what a replay would write, in order. `onDamage`: a frame with others behind it is bad. */

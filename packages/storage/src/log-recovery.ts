@@ -1,6 +1,7 @@
 // Opening one log: its segments (segment-recovery.ts), epochs, marks and producers. Decides what is a torn tail (cut),
 // what is damage (quarantine), and finishes what a crash interrupted.
 
+import { storeEpochs } from "./commit-round.js";
 import { finishSwaps } from "./compaction-swap.js";
 import { LeaderEpochs } from "./core/leader-epochs.js";
 import { OffsetMarks } from "./core/offset-marks.js";
@@ -79,10 +80,16 @@ export async function recoverLog(options: RecoverLogOptions): Promise<RecoveredL
   }
   const end = segments.at(-1)?.endOffset ?? 0;
   const start = Math.max(knownStart(options, storedEpochs), segments[0]?.baseOffset ?? 0);
-  // When all records were deleted no epoch is left. Records that are back, for the log start is lost or an earlier start
-  // has stored what it made of that, have theirs.
-  const areForgotten = storedEpochs?.entries.length === 0 && start < end;
+  // The epochs begin at the log start; when all records were deleted, none is left. Records before that are back because the
+  // log start is lost, or an earlier start has stored what it made of that, or a truncation to below it was interrupted: they
+  // have theirs.
+  const firstKnown = storedEpochs?.entries[0]?.startOffset ?? Number.POSITIVE_INFINITY;
+  const areForgotten = storedEpochs !== undefined && start < Math.min(firstKnown, end);
   const rebuilt = areForgotten ? await rebuildEpochs({ ...place, bases }) : lost;
+  if (areForgotten && options.logStartOffset !== undefined) {
+    // Where the log begins must be known from either.
+    rebuilt?.epochs.truncateFromStart(start);
+  }
   const foundLate = rebuilt && (await mapDamaged(segments, rebuilt, compute));
   const damage = await durableDamage({ ...options, marked }, found.damage ?? foundLate);
   // A damaged log ends where it once was known to end, so that nobody reads less without noticing.
@@ -118,10 +125,23 @@ export async function recoverLog(options: RecoverLogOptions): Promise<RecoveredL
     parts.areEpochsDirty = parts.epochs.truncateFromEnd(end) || parts.areEpochsDirty;
     await removeSnapshotsBeyond({ fileSystem, compute, directory }, end);
   }
+  await storeFoundEpochs(parts);
   await replayProducers(parts, logEnd);
   const { verifiedBytes, cutBytes, cutReason } = active;
   const report = { ...id, verifiedBytes, cutBytes, cutReason, damage };
   return { parts, report };
+}
+
+/** They say where the log begins should that be lost, so they do not wait for the next append; unless the disk is full. */
+async function storeFoundEpochs(parts: LogParts): Promise<void> {
+  try {
+    await storeEpochs(parts);
+  } catch (error) {
+    if (!isFileError(error, "STORAGE_FULL") && !isFileError(error, "TOO_MANY_OPEN_FILES")) {
+      throw error;
+    }
+    parts.runtime.logger.warn({ directory: parts.directory, error }, "leader epochs not stored");
+  }
 }
 
 /**

@@ -91,10 +91,13 @@ export class LogWriter implements CommitTarget {
 
   /** What is in the commit journal now is in the log's own files too, durably, when it resolves. */
   async land(): Promise<void> {
+    const { isTruncating } = this.#parts;
     await this.syncInBackground();
-    if (this.#parts.isOffline) {
-      // It is being removed, which lands the rest.
+    if (isTruncating || this.#parts.isOffline) {
+      // It is being cut or removed, which lands the rest,
       await this.exclusively(() => Promise.resolve());
+      // unless there was nothing to cut.
+      await this.syncInBackground();
     }
   }
 

@@ -38,6 +38,7 @@ export class Log {
   readonly #reader: LogReader;
   readonly #writer: LogWriter;
   #topicId: string;
+  #truncationsUnderWay = 0;
   /** The start was moved and could not be stored: whoever deletes up to it is not promised anything yet. */
   #isStartUnstored = false;
 
@@ -318,11 +319,13 @@ export class Log {
   }
 
   async #truncating(work: () => Promise<void>): Promise<void> {
+    this.#truncationsUnderWay++;
     this.#parts.isTruncating = true;
     try {
       await this.#writer.exclusively(work);
     } finally {
-      this.#parts.isTruncating = false;
+      this.#truncationsUnderWay--;
+      this.#parts.isTruncating = this.#truncationsUnderWay > 0;
     }
   }
 

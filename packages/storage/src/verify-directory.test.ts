@@ -1,7 +1,7 @@
 import type { ServerRuntime } from "@millrace/runtime";
 import { createSimRuntime } from "@millrace/runtime/sim";
 import { describe, expect, it } from "vitest";
-import { JOURNAL_FILES } from "./core/commit-journal-format.js";
+import { JOURNAL_FILES, JOURNAL_HEADER_BYTES } from "./core/commit-journal-format.js";
 import {
   type Finding,
   type LogManager,
@@ -134,7 +134,7 @@ describe("verifyDirectory", () => {
     await simulation.run(async () => {
       await crashedBehindTheJournal(node);
       // In the first frame's extent.
-      node.disk.flipBit(`/data/${JOURNAL_FILES[0]}`, 8 * 120);
+      node.disk.flipBit(`/data/${JOURNAL_FILES[0]}`, 8 * (JOURNAL_HEADER_BYTES + 96));
       const { findings } = await verified(node.runtime());
       const damaged = findings.filter(({ severity }) => severity === "damage");
       expect(damaged[0]?.problem).toBe("a frame of the commit journal is damaged");

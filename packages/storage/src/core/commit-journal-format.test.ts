@@ -2,6 +2,7 @@ import { crc32c } from "@millrace/runtime";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
+  copiesThatSurvive,
   decodeJournalEntries,
   decodeJournalFrameHeader,
   decodeJournalHeader,
@@ -41,6 +42,12 @@ function read(frame: Uint8Array, withSalt: number) {
   return isWhole ? decodeJournalEntries(body) : undefined;
 }
 
+function withFlippedBit(bytes: Uint8Array, bit: number): Uint8Array {
+  const flipped = bytes.slice();
+  flipped[bit >> 3] = (flipped[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+  return flipped;
+}
+
 describe("a journal's frame", () => {
   it("gives back the entries it was made of", () => {
     fc.assert(
@@ -78,9 +85,7 @@ describe("a journal's frame", () => {
     expect(read(frame, 99)).toHaveLength(2);
     expect(read(frame, 98)).toBeUndefined();
     for (let bit = 0; bit < frame.length * 8; bit++) {
-      const flipped = frame.slice();
-      flipped[bit >> 3] = (flipped[bit >> 3] ?? 0) ^ (1 << (bit & 7));
-      expect(read(flipped, 99)).toBeUndefined();
+      expect(read(withFlippedBit(frame, bit), 99)).toBeUndefined();
     }
   });
 
@@ -97,18 +102,46 @@ describe("a journal's frame", () => {
 });
 
 describe("a journal's header", () => {
-  it("goes both ways, and is not taken with any bit flipped or byte missing", () => {
-    const header = { salt: 0xfedcba98, generation: 2 ** 40 };
-    const bytes = encodeJournalHeader(header, compute);
+  const header = { salt: 0xfedcba98, generation: 2 ** 40 };
+  const bytes = encodeJournalHeader(header, compute);
+
+  it("goes both ways, whatever bit is flipped, whatever sector lost", () => {
     expect(decodeJournalHeader(bytes, compute)).toEqual(header);
     for (let bit = 0; bit < bytes.length * 8; bit++) {
-      const flipped = bytes.slice();
-      flipped[bit >> 3] = (flipped[bit >> 3] ?? 0) ^ (1 << (bit & 7));
-      const isReserved = bit >> 3 === 6 || bit >> 3 === 7;
-      expect(decodeJournalHeader(flipped, compute)).toEqual(isReserved ? header : undefined);
+      expect(decodeJournalHeader(withFlippedBit(bytes, bit), compute)).toEqual(header);
     }
-    for (let length = 0; length < bytes.length; length++) {
+    for (const sector of [0, 512]) {
+      expect(decodeJournalHeader(bytes.slice().fill(0, sector, sector + 512), compute)).toEqual(
+        header,
+      );
+    }
+  });
+
+  it("is not taken when neither copy is whole", () => {
+    const oneCopy = bytes.slice().fill(0, 512);
+    for (let bit = 0; bit < 24 * 8; bit++) {
+      const isReserved = bit >> 3 === 6 || bit >> 3 === 7;
+      const read = decodeJournalHeader(withFlippedBit(oneCopy, bit), compute);
+      expect(read).toEqual(isReserved ? header : undefined);
+    }
+    for (let length = 0; length < 24; length++) {
       expect(decodeJournalHeader(bytes.subarray(0, length), compute)).toBeUndefined();
+    }
+  });
+});
+
+describe("what is said so often that it is heard", () => {
+  it("has a whole copy left behind any lost sector", () => {
+    for (let frameBytes = 37; frameBytes < 2_000; frameBytes += 13) {
+      const copies = copiesThatSurvive(frameBytes);
+      for (let start = 0; start < 512; start += 7) {
+        // A sector that is lost, as it lies to the first frame.
+        const lost = [512 - start, 1024 - start];
+        const isWhole = (copy: number): boolean =>
+          (copy + 1) * frameBytes <= (lost[0] ?? 0) || copy * frameBytes >= (lost[1] ?? 0);
+        const left = Array.from({ length: copies }, (_, copy) => copy).filter(isWhole);
+        expect(left.length).toBeGreaterThan(0);
+      }
     }
   });
 });

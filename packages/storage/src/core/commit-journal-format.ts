@@ -3,8 +3,11 @@
 // All checksums of a generation begin with its salt, so nothing that an earlier one left behind, and nothing inside
 // a record, can pass for a frame. Integers are big-endian. Pure: bytes in, bytes out.
 //
-//   header   0 magic "MRCJ"    4 version uint16 (1)   6 reserved uint16   8 crc32c uint32 of all that follows
-//           12 salt uint32    16 generation int64
+// One damaged sector hides no more than the extents in it: the header stands in two sectors, a frame is found again behind
+// a bad one, and what says that something is to be forgotten is said often enough.
+//
+//   header   0 magic "MRCJ"    4 version uint16 (1)   6 reserved uint16   8 crc32c uint32 of the 12 bytes that follow
+//           12 salt uint32    16 generation int64    512 the same again    1024 the first frame
 //   frame    0 body bytes uint32   4 crc32c uint32 of these four bytes   8 crc32c uint32 of the body   12 the body: entries
 //   entry    0 kind uint8 (1 extent, 2 forget)   1 reserved uint8   2 name bytes uint16   4 extent bytes uint32
 //            8 segment's base offset int64      16 position in its log file int64     24 name, then the extent
@@ -12,8 +15,14 @@
 import { type Compute, createTextDecoder } from "@millrace/runtime";
 
 export const JOURNAL_FILES = ["commit-journal-0", "commit-journal-1"] as const;
-export const JOURNAL_HEADER_BYTES = 24;
+/** What a disk loses at once. */
+const SECTOR_BYTES = 512;
+/** With its copy. */
+export const JOURNAL_HEADER_BYTES = 2 * SECTOR_BYTES;
+const HEADER_COPY_BYTES = 24;
 export const JOURNAL_FRAME_HEADER_BYTES = 12;
+/** Of a frame's body, unless it holds one entry only. */
+export const JOURNAL_BODY_BYTES_MAX = 1024 * 1024;
 const ENTRY_HEADER_BYTES = 24;
 const MAGIC = 0x4d52434a;
 const VERSION = 1;
@@ -55,23 +64,34 @@ export type FoundEntry =
 
 export function encodeJournalHeader(header: JournalHeader, compute: Checksum): Uint8Array {
   const bytes = new Uint8Array(JOURNAL_HEADER_BYTES);
-  const view = new DataView(bytes.buffer);
+  const view = new DataView(bytes.buffer, 0, HEADER_COPY_BYTES);
   view.setUint32(0, MAGIC);
   view.setUint16(4, VERSION);
   view.setUint32(12, header.salt);
   view.setBigInt64(16, BigInt(header.generation));
-  view.setUint32(8, compute.crc32c(bytes.subarray(12)));
+  view.setUint32(8, compute.crc32c(bytes.subarray(12, HEADER_COPY_BYTES)));
+  bytes.copyWithin(SECTOR_BYTES, 0, HEADER_COPY_BYTES);
   return bytes;
 }
 
-/** Undefined for anything that is not whole, undamaged and of this version. */
+/** Undefined for anything that is not of this version, or has no undamaged copy. */
 export function decodeJournalHeader(
   bytes: Uint8Array,
   compute: Checksum,
 ): JournalHeader | undefined {
+  for (const at of [0, SECTOR_BYTES]) {
+    const header = decodeHeaderCopy(bytes.subarray(at, at + HEADER_COPY_BYTES), compute);
+    if (header !== undefined) {
+      return header;
+    }
+  }
+  return undefined;
+}
+
+function decodeHeaderCopy(bytes: Uint8Array, compute: Checksum): JournalHeader | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const isWhole =
-    bytes.length === JOURNAL_HEADER_BYTES &&
+    bytes.length === HEADER_COPY_BYTES &&
     view.getUint32(0) === MAGIC &&
     view.getUint16(4) === VERSION &&
     view.getUint32(8) === compute.crc32c(bytes.subarray(12));
@@ -133,6 +153,14 @@ function putEntry(
 export interface JournalFrameHeader {
   readonly bodyBytes: number;
   readonly bodyCrc: number;
+}
+
+/**
+ * How often a frame of so many bytes is written, one behind the other, so that a lost sector, or any one flipped bit, leaves
+ * it to be found.
+ */
+export function copiesThatSurvive(frameBytes: number): number {
+  return Math.ceil(SECTOR_BYTES / frameBytes) + 2;
 }
 
 /** Undefined when no frame of this generation begins here. */

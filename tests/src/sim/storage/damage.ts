@@ -87,14 +87,12 @@ function damageHint(tools: DamageTools): boolean {
 }
 
 /** What it holds is in the logs' own files, too, unless the power went. */
-function damageJournal({ disk, random, models, tally, note, onJournal }: DamageTools): boolean {
+function damageJournal({ disk, random, tally, note, onJournal }: DamageTools): boolean {
   const paths = disk
     .paths()
     .filter((path) => /\/commit-journal-[01]$/.test(path) && disk.peek(path).length > 0);
   const path = paths[random.below(Math.max(1, paths.length))];
-  // A damaged frame may be the one that says what to forget (docs/storage-checklist.md).
-  const wasCut = [...models.values()].some(({ version }) => version > 0);
-  if (path === undefined || onJournal === undefined || wasCut) {
+  if (path === undefined || onJournal === undefined) {
     return false;
   }
   const { length } = disk.peek(path);

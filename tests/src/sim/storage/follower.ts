@@ -70,7 +70,12 @@ export async function followAnotherLeader(life: Life, open: OpenLog): Promise<vo
     return;
   }
   const end = log.logEndOffset;
-  if (end > shared || end < floor || !(end === shared || model.isBoundary(end))) {
+  // Retention may have gone beyond what is shared: then the log is empty where it begins.
+  if (
+    end > Math.max(shared, log.logStartOffset) ||
+    end < floor ||
+    !(end === shared || model.isBoundary(end))
+  ) {
     throw model.violation(`${shared} is shared with the leader, the follower ends at ${end}`);
   }
   model.cutTo(end);

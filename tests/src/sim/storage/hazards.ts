@@ -67,7 +67,7 @@ export function drawHazards(random: Random): Hazards {
 /** More logs wait than may sync at once: they share the commit journal, which is so small that it is emptied all the time. */
 function drawJournal(random: Random): Partial<StorageConfig> {
   return {
-    journalBytes: 3_000 + random.below(random.float() < 0.5 ? 5_000 : 60_000),
+    journalBytes: 5_000 + random.below(random.float() < 0.5 ? 5_000 : 60_000),
     journalRoundBytesMax: random.float() < 0.3 ? 600 : 65_536,
   };
 }
