@@ -66,8 +66,9 @@ async function crashBelowTheStart(at: number): Promise<boolean> {
     await log.deleteRecordsBefore(5);
     const due = node.disk.operationCount + at;
     let isCrashed = false;
+    let stop = (): void => undefined;
     const crashed = new Promise<void>((resolve) => {
-      node.disk.onOperation((operation) => {
+      stop = node.disk.onOperation((operation) => {
         if (operation.index === due) {
           isCrashed = true;
           node.crash({ powerLoss: true });
@@ -76,6 +77,7 @@ async function crashBelowTheStart(at: number): Promise<boolean> {
       });
     });
     await Promise.race([log.truncateTo(5), crashed]);
+    stop();
     node.crash({ powerLoss: true });
     const second = await openManager({ runtime: node.runtime() });
     const { logStartOffset: start, logEndOffset: end } = second.getLog("events", 0) as Log;
