@@ -125,7 +125,7 @@ const paths: Record<string, (all: Scene) => Promise<unknown>> = {
     await produce(all.client, all.topicId, someBatch(all, new Uint8Array(500_000)));
     const other = await all.world.client();
     other.connection.pauseReading();
-    const answers = Array.from({ length: 20 }, () =>
+    const answers: Promise<unknown>[] = Array.from({ length: 20 }, () =>
       other.request("fetch", fetchRequest([wanted(all.topicId)])).catch(() => undefined),
     );
     await all.world.simulation.sleep(1_000);

@@ -56,7 +56,11 @@ export async function writeRound(log: LogParts, holds: Hold[]): Promise<JournalE
       await storeEpochs(log);
     }
     batches = takeRound(log);
-    holds.push(...batches.flatMap(({ hold }) => hold?.another() ?? []));
+    for (const { hold } of batches) {
+      if (hold !== undefined) {
+        holds.push(hold.another());
+      }
+    }
     await write(log, batches);
   } catch (error) {
     const isFull = isFileError(error, "STORAGE_FULL");

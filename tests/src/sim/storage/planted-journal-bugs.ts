@@ -5,7 +5,7 @@ import { FileError, type FileHandle, type FileSystem } from "@millrace/runtime";
 import { plainFileSystem, wrapFiles } from "../seam-wrappers.js";
 
 const NAME = /\/commit-journal-[01]$/;
-const HEADER_BYTES = 24;
+const HEADER_BYTES = 1_024;
 const FRAME_HEADER_BYTES = 12;
 const FORGET = 2;
 
