@@ -1,14 +1,14 @@
-import type { ServerRuntime } from "@millrace/runtime";
-import { FileError } from "@millrace/runtime";
+import { FileError, type FileHandle, type ServerRuntime } from "@millrace/runtime";
 import { Simulation } from "@millrace/runtime/sim";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { CommitJournal } from "./commit-journal.js";
-import { JOURNAL_FILES } from "./core/commit-journal-format.js";
+import { CommitJournal, type JournaledLog } from "./commit-journal.js";
+import { JOURNAL_FILES, type JournalExtent } from "./core/commit-journal-format.js";
 import { readIfPresent, writeFully } from "./files.js";
 import type { Log } from "./log.js";
 import { parseLogConfig } from "./log-config.js";
 import { LogManager } from "./log-manager.js";
 import { LogWriter } from "./log-writer.js";
+import { storageConfigDefaults } from "./storage-config.js";
 import {
   batchOf,
   createLog,
@@ -343,6 +343,80 @@ describe("a journal that cannot be written", () => {
       expect(scene.expected.map(({ acknowledged }) => acknowledged)).toEqual([2, 2, 2]);
       await manager.close();
     }, failing);
+  });
+});
+
+/** A journal by itself, whose files behave as `change` says. */
+async function withJournal(
+  change: (file: FileHandle) => Partial<FileHandle>,
+  work: (journal: CommitJournal, read: () => Promise<Uint8Array>) => Promise<void>,
+): Promise<void> {
+  const simulation = new Simulation({ seed: 3 });
+  const runtime = simulation.node("broker").runtime();
+  const fileSystem = wrapFiles(runtime.fileSystem, change);
+  await simulation.run(async () => {
+    await fileSystem.createDirectory("/data");
+    const journal = new CommitJournal({
+      runtime: { ...runtime, fileSystem },
+      storage: { ...storageConfigDefaults, journalBytes: 100_000 },
+      path: "/data",
+      hasFailed: () => false,
+      fail: () => undefined,
+    });
+    const read = async (): Promise<Uint8Array> =>
+      (await readIfPresent(runtime.fileSystem, `/data/${JOURNAL_FILES[0]}`)) ?? new Uint8Array();
+    await work(journal, read);
+  });
+}
+
+const extentOf = (bytes: number): JournalExtent => ({
+  kind: "extent",
+  name: "events-0",
+  baseOffset: 0,
+  position: 0,
+  chunks: [new Uint8Array(bytes).fill(7)],
+  sizeBytes: bytes,
+});
+const landed: JournaledLog = { land: () => Promise.resolve() };
+
+describe("a frame that is not there as a whole", () => {
+  it("has none behind it: after a failed sync nothing more is written", async () => {
+    let fails = false;
+    const failing = (file: FileHandle): Partial<FileHandle> => ({
+      sync: () =>
+        fails ? Promise.reject(new FileError("IO_ERROR", file.path, "bad disk")) : file.sync(),
+    });
+    await withJournal(failing, async (journal, read) => {
+      await journal.append(extentOf(100), landed);
+      fails = true;
+      await expect(journal.append(extentOf(200), landed)).rejects.toThrow("bad disk");
+      fails = false;
+      const { length } = await read();
+      await expect(journal.append(extentOf(300), landed)).rejects.toThrow("bad disk");
+      expect((await read()).length).toBe(length);
+    });
+  });
+
+  it("leaves nothing in the file when the disk was full in the middle of it", async () => {
+    let room = Number.POSITIVE_INFINITY;
+    const full = (file: FileHandle): Partial<FileHandle> => ({
+      writeSync: (chunks, position) => {
+        const bytes = Buffer.concat(chunks).subarray(0, room);
+        file.writeSync([bytes], position);
+        return bytes.length;
+      },
+    });
+    await withJournal(full, async (journal, read) => {
+      expect(await journal.append(extentOf(100), landed)).toBe(true);
+      const { length } = await read();
+      room = 400;
+      await expect(journal.forget("events-0")).rejects.toMatchObject({ code: "STORAGE_FULL" });
+      expect((await read()).length).toBe(length);
+      expect(await journal.append(extentOf(800), landed)).toBe(false);
+      expect((await read()).length).toBe(length);
+      room = Number.POSITIVE_INFINITY;
+      expect(await journal.append(extentOf(800), landed)).toBe(true);
+    });
   });
 });
 

@@ -68,6 +68,8 @@ export class CommitJournal {
   #isWriting = false;
   #recycling: Promise<void> | undefined;
   #isFull = false;
+  /** Nothing is written behind what may not be on the disk: a replay would take it, without what it follows. */
+  #syncFailure: SyncFailed | undefined;
 
   constructor(options: CommitJournalOptions) {
     this.#options = options;
@@ -137,6 +139,7 @@ export class CommitJournal {
           resolve(isDurable);
         }
       } catch (error) {
+        this.#syncFailure ??= error instanceof SyncFailed ? error : undefined;
         for (const { reject } of group) {
           reject(error);
         }
@@ -162,6 +165,9 @@ export class CommitJournal {
   }
 
   async #writeFrame(group: readonly Waiting[]): Promise<boolean> {
+    if (this.#syncFailure !== undefined) {
+      throw this.#syncFailure;
+    }
     const sizeBytes = group.reduce((sum, waiting) => sum + waiting.sizeBytes, 0);
     const frameBytes = JOURNAL_FRAME_HEADER_BYTES + sizeBytes;
     const mustFit = group[0]?.entry.kind === "forget";
@@ -189,6 +195,8 @@ export class CommitJournal {
     } catch (error) {
       const isExhausted =
         isFileError(error, "STORAGE_FULL") || isFileError(error, "TOO_MANY_OPEN_FILES");
+      // A part of it may be there, with whole copies of what is not to be forgotten after all.
+      await generation?.file.truncate(generation.position);
       if (isExhausted && !mustFit) {
         return false;
       }

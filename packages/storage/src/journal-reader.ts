@@ -82,28 +82,54 @@ export async function* journalFrames(
   runtime: JournalRuntime,
   journal: OpenJournal,
 ): AsyncGenerator<JournalFrame, void, undefined> {
-  let position = JOURNAL_HEADER_BYTES;
-  for (;;) {
+  let position: number | undefined = JOURNAL_HEADER_BYTES;
+  while (position !== undefined) {
     const header = await readFrameHeader(runtime, journal, position);
-    if (header === undefined) {
-      const next = await findFrame(runtime, journal, position);
-      if (next === undefined) {
-        return;
-      }
-      const bodyBytes = next - position;
-      yield { position, bodyAt: position, bodyBytes, entries: undefined, isTorn: false };
-      position = next;
-      continue;
+    const bodyAt: number = header === undefined ? position : position + JOURNAL_FRAME_HEADER_BYTES;
+    const entries = header && (await readBody(runtime, journal, { header, at: bodyAt }));
+    const next: number | undefined =
+      header === undefined || entries === undefined
+        ? await findFrame(runtime, journal, bodyAt + (header?.bodyBytes ?? 0))
+        : bodyAt + header.bodyBytes;
+    if (header === undefined && next === undefined) {
+      return;
     }
-    const { bodyBytes } = header;
-    const bodyAt = position + JOURNAL_FRAME_HEADER_BYTES;
-    const end = bodyAt + bodyBytes;
-    const entries = await readBody(runtime, journal, { header, at: bodyAt });
+    const bodyBytes = header?.bodyBytes ?? (next ?? bodyAt) - bodyAt;
     // A frame is written when the one before is on the disk: one that follows makes a bad one damage.
-    const isTorn = entries === undefined && (await findFrame(runtime, journal, end)) === undefined;
+    const isTorn = entries === undefined && (await areCopies(runtime, journal, next));
     yield { position, bodyAt, bodyBytes, entries, isTorn };
-    position = end;
+    position = next;
   }
+}
+
+/**
+ * Whether all whole frames from there on say the same to be forgotten, or there is none: what is bad before them can be of
+ * the same write, which was interrupted.
+ */
+async function areCopies(
+  runtime: JournalRuntime,
+  journal: OpenJournal,
+  from: number | undefined,
+): Promise<boolean> {
+  let first: JournalFrameHeader | undefined;
+  for (let at = from; at !== undefined; ) {
+    const header = await readFrameHeader(runtime, journal, at);
+    const bodyAt = at + JOURNAL_FRAME_HEADER_BYTES;
+    const entries = header && (await readBody(runtime, journal, { header, at: bodyAt }));
+    if (entries?.every(({ kind }) => kind === "forget") === true) {
+      first ??= header;
+      if (header?.bodyCrc !== first?.bodyCrc) {
+        return false;
+      }
+    } else if (entries !== undefined) {
+      return false;
+    }
+    at =
+      header === undefined || entries === undefined
+        ? await findFrame(runtime, journal, at + 1)
+        : bodyAt + header.bodyBytes;
+  }
+  return true;
 }
 
 /** Where the next whole frame begins, at `from` or as far behind it as the largest frame reaches. */

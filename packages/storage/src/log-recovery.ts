@@ -86,10 +86,6 @@ export async function recoverLog(options: RecoverLogOptions): Promise<RecoveredL
   const firstKnown = storedEpochs?.entries[0]?.startOffset ?? Number.POSITIVE_INFINITY;
   const areForgotten = storedEpochs !== undefined && start < Math.min(firstKnown, end);
   const rebuilt = areForgotten ? await rebuildEpochs({ ...place, bases }) : lost;
-  if (areForgotten && options.logStartOffset !== undefined) {
-    // Where the log begins must be known from either.
-    rebuilt?.epochs.truncateFromStart(start);
-  }
   const foundLate = rebuilt && (await mapDamaged(segments, rebuilt, compute));
   const damage = await durableDamage({ ...options, marked }, found.damage ?? foundLate);
   // A damaged log ends where it once was known to end, so that nobody reads less without noticing.
@@ -122,7 +118,7 @@ export async function recoverLog(options: RecoverLogOptions): Promise<RecoveredL
     },
   };
   if (damage === undefined) {
-    parts.areEpochsDirty = parts.epochs.truncateFromEnd(end) || parts.areEpochsDirty;
+    fitEpochs(parts, options.logStartOffset === undefined ? undefined : start, end);
     await removeSnapshotsBeyond({ fileSystem, compute, directory }, end);
   }
   await storeFoundEpochs(parts);
@@ -130,6 +126,16 @@ export async function recoverLog(options: RecoverLogOptions): Promise<RecoveredL
   const { verifiedBytes, cutBytes, cutReason } = active;
   const report = { ...id, verifiedBytes, cutBytes, cutReason, damage };
   return { parts, report };
+}
+
+/**
+ * Those of what the log holds, as Kafka's log does when it opens: a crash may have come between its bounds and them. An empty
+ * log has none, or it would refuse older ones from its next leader. `start`: undefined when the epochs themselves say it.
+ */
+function fitEpochs(log: LogParts, start: number | undefined, end: number): void {
+  const before = start !== undefined && log.epochs.truncateFromStart(start);
+  const behind = log.epochs.truncateFromEnd(end);
+  log.areEpochsDirty ||= before || behind;
 }
 
 /** They say where the log begins should that be lost, so they do not wait for the next append; unless the disk is full. */
